@@ -1,0 +1,40 @@
+/** A collection as the engine sees it: plain data, sent when a store is opened and kept in its catalogue. */
+
+export type IndexSpec = {
+  /** Unique within its collection. Default: the paths joined by `+`. */
+  readonly name: string;
+  /** Dotted paths, one or more, ascending. */
+  readonly on: readonly string[];
+  readonly unique: boolean;
+  /** One entry per array element of the (single) path. */
+  readonly multi: boolean;
+  /** Rows in which no path of the index is present have no entry. */
+  readonly sparse: boolean;
+  /** Strings compare without regard to case. */
+  readonly caseInsensitive: boolean;
+  /** Only rows that match are in the index. */
+  readonly where: Selector | undefined;
+};
+
+export type CollectionSpec = {
+  readonly name: string;
+  /** Top-level field that holds the primary key. */
+  readonly key: string;
+  readonly indexes: readonly IndexSpec[];
+  /** Checked by the engine at every write. */
+  readonly jsonSchema: Readonly<Record<string, unknown>> | undefined;
+  /** Version of the definition, 1 or more. A store written under a higher one is not opened. */
+  readonly version: number;
+};
+
+/** Fields by dotted path: a value (equality) or `{ $eq, $gt, $gte, $lt, $lte, $in }`; all must hold. */
+export type Selector = { readonly [path: string]: unknown };
+
+export type SortOrder = readonly (readonly [path: string, direction: 1 | -1])[];
+
+export type FindSpec = {
+  readonly selector: Selector;
+  readonly sort: SortOrder;
+  readonly limit: number | undefined;
+  readonly skip: number;
+};

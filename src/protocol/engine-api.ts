@@ -1,0 +1,157 @@
+/**
+ * What the engine does for one client, whichever way the calls arrive. The worker's port serves it to a page; tests
+ * call it directly. Errors are StoreErrors. Rows that come out are shared with the engine and must not be changed.
+ */
+import type { Key, Row } from '../base/row.ts';
+import type { CollectionSpec, FindSpec, IndexSpec, Selector } from './definition.ts';
+
+/** Many answers are there at once; awaiting them would cost each call a turn of the queue. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** What an application may ask for. `deferred` is answered from memory and stored within 50 ms. */
+export type Durability = 'strict' | 'relaxed' | 'deferred';
+/** What was given. `none`: the store lives in memory only. `deferred`: not stored yet when answered. */
+export type DurabilityGiven = Durability | 'none';
+
+export type WriteRequest =
+  /** Inserts all rows or none. `collection/duplicate-key` names up to 20 wrong rows. */
+  | { readonly type: 'create'; readonly collection: string; readonly rows: readonly Row[] }
+  /** Inserts or replaces all rows or none. */
+  | { readonly type: 'put'; readonly collection: string; readonly rows: readonly Row[] }
+  | { readonly type: 'update'; readonly collection: string; readonly key: Key; readonly changes: Changes }
+  | { readonly type: 'updateMany'; readonly collection: string; readonly selector: Selector; readonly changes: Changes }
+  | { readonly type: 'delete'; readonly collection: string; readonly key: Key }
+  | { readonly type: 'deleteMany'; readonly collection: string; readonly selector: Selector }
+  /**
+   * Replaces rows, all or none, provided that each stored row still equals its `before`. Answers `conflict` otherwise.
+   * It is how a page validates an update with a schema that only the page has.
+   */
+  | { readonly type: 'replace'; readonly collection: string; readonly rows: readonly { before: Row; after: Row }[] };
+
+/** Fields to replace (`undefined` removes), or update operators on dotted paths. */
+export type Changes = { readonly [fieldOrOperator: string]: unknown };
+
+export type WriteOutcome = {
+  readonly durability: DurabilityGiven;
+  /**
+   * create, put: nothing. update: the new row, or undefined when absent. updateMany, deleteMany: how many.
+   * delete: whether it was there. replace: whether it was done (false means conflict).
+   */
+  readonly value: unknown;
+};
+
+export type WriteOptions = { readonly durability: Durability | undefined; readonly signal: AbortSignal | undefined };
+
+/** Rows of a query at one snapshot. Must be closed, unless `next` has answered `done`. */
+export interface RowCursor {
+  /** At most `limit` rows more. */
+  next(limit: number): MaybePromise<{ readonly rows: readonly Row[]; readonly done: boolean }>;
+  close(): void;
+}
+
+export type Progress = { readonly done: number; readonly total: number };
+export type LongOptions = {
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+};
+
+export type ChangeEvent = {
+  readonly type: 'create' | 'update' | 'delete';
+  readonly key: Key;
+  /** The new row; for `delete` undefined. */
+  readonly row: Row | undefined;
+  /** The row before; for `create` undefined. */
+  readonly before: Row | undefined;
+  readonly origin: 'local' | 'remote';
+};
+
+export type IndexInfo = IndexSpec & { readonly state: 'ready' | 'building'; readonly entries: number };
+
+export type Explanation = {
+  readonly index: string | undefined;
+  readonly access: 'key' | 'index' | 'scan';
+  /** Whether the order came from the index (no sort in memory). */
+  readonly sortedByIndex: boolean;
+  readonly entriesRead: number;
+  readonly rowsRead: number;
+  readonly rowsGiven: number;
+};
+
+export type VerifyReport = {
+  readonly pagesChecked: number;
+  readonly damaged: readonly { readonly page: number; readonly collection: string; readonly index: string | undefined }[];
+  readonly collections: readonly {
+    readonly collection: string;
+    readonly rows: number;
+    readonly indexes: readonly {
+      readonly index: string;
+      readonly entries: number;
+      readonly missing: number;
+      readonly surplus: number;
+      readonly repaired: boolean;
+    }[];
+  }[];
+  readonly sound: boolean;
+};
+
+export type RecoveryReport = {
+  readonly framesKept: number;
+  readonly commitsKept: number;
+  readonly framesDropped: number;
+  readonly bytesDropped: number;
+  /** Why replay ended early, or undefined when it reached the end of the log. */
+  readonly reason: string | undefined;
+};
+
+export type Health = {
+  readonly storage: 'indexeddb' | 'memory';
+  readonly durability: DurabilityGiven;
+  readonly persisted: boolean | undefined;
+  readonly usageBytes: number | undefined;
+  readonly quotaBytes: number | undefined;
+  readonly logRecordsSinceCheckpoint: number;
+  readonly logBytesSinceCheckpoint: number;
+  readonly cacheBytes: number;
+  readonly dirtyBytes: number;
+  readonly openSnapshots: number;
+  readonly recovery: RecoveryReport;
+  readonly collections: readonly { readonly collection: string; readonly rows: number }[];
+};
+
+export type EngineState = 'opening' | 'open' | 'closing' | 'closed' | 'poisoned';
+
+export interface EngineApi {
+  get(collection: string, key: Key): MaybePromise<Row | undefined>;
+  getMany(collection: string, keys: readonly Key[]): MaybePromise<readonly (Row | undefined)[]>;
+  find(collection: string, find: FindSpec): RowCursor;
+  count(collection: string, selector: Selector): MaybePromise<number>;
+  /** Distinct values at a path in the store's total order; array elements count one by one. */
+  distinct(collection: string, path: string, selector: Selector): MaybePromise<readonly unknown[]>;
+  explain(collection: string, find: FindSpec): MaybePromise<Explanation>;
+  write(request: WriteRequest, options: WriteOptions): MaybePromise<WriteOutcome>;
+  /** The rows that an update would give, without writing: the first half of a validated update (see `replace`). */
+  preview(
+    request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>,
+  ): MaybePromise<readonly { readonly before: Row; readonly after: Row }[]>;
+  createIndex(collection: string, index: IndexSpec, options: LongOptions): Promise<void>;
+  dropIndex(collection: string, name: string): Promise<void>;
+  indexes(collection: string): readonly IndexInfo[];
+  /** Changes after each commit, in commit order. Answers a function that ends it. */
+  subscribe(collection: string, listener: (events: readonly ChangeEvent[]) => void): () => void;
+  verify(options: LongOptions & { readonly repair: boolean }): Promise<VerifyReport>;
+  compact(options: LongOptions): Promise<{ readonly pagesFreed: number; readonly bytesFreed: number }>;
+  health(): Promise<Health>;
+  /** Writes everything out: after it, reopening replays nothing. */
+  checkpoint(): Promise<void>;
+  close(): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+export type EngineOptions = {
+  readonly name: string;
+  readonly collections: readonly CollectionSpec[];
+  readonly durability: Durability;
+  /** Homes in order of preference. */
+  readonly storage: readonly ('indexeddb' | 'memory')[];
+  readonly cacheBytesMax: number;
+};

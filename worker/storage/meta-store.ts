@@ -1,0 +1,6 @@
+/** Small named values: store identity, format version. Values are structured-cloneable and small (under 48 KiB). */
+export interface MetaStore {
+  get(key: string): Promise<unknown>;
+  put(key: string, value: unknown): Promise<void>;
+  delete(key: string): Promise<void>;
+}
