@@ -1,0 +1,76 @@
+// The test projects. The package and the demo are built by .ci/build.mjs, which uses Vite's own functions.
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { type BrowserName, findBrowser, launchOptions } from './.ci/browsers.mjs';
+
+const BROWSERS: readonly BrowserName[] = ['chromium', 'firefox'];
+const isAvailable = (name: BrowserName): boolean => findBrowser(name) !== undefined;
+
+export default defineConfig({
+  // Tests and the demo import the package by its name where they stand for a user of it.
+  resolve: { alias: { 'collection-store': new URL('./src/index.ts', import.meta.url).pathname } },
+  test: {
+    reporters: process.env['CI'] ? ['dot'] : ['default'],
+    // The groups run one after the other: two cores do not carry two browsers and the property tests at once.
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.browser.test.ts', 'test/package/**'],
+          environment: 'node',
+          pool: 'threads',
+          testTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        // Named here so that Vite does not find them during a run and reload the page under a test.
+        optimizeDeps: { include: ['comlink', 'idb', 'rxjs', 'fast-check', '@cfworker/json-schema'] },
+        test: {
+          name: 'browser',
+          include: ['test/**/*.browser.test.ts'],
+          testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright(),
+            instances: BROWSERS.filter(isAvailable).map((browser) => ({
+              browser,
+              provider: playwright({ launchOptions: launchOptions(browser) }),
+            })),
+          },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['e2e/**/*.test.ts'],
+          exclude: ['e2e/perf/**'],
+          environment: 'node',
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          environment: 'node',
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+    ],
+  },
+});
