@@ -1,0 +1,160 @@
+// Builds the package into dist/ and the demo page into .cache/demo, and holds the client to its size budget.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { build as viteBuild } from 'vite';
+import { ROOT } from './setup.mjs';
+
+const run = promisify(execFile);
+const DIST = join(ROOT, 'dist');
+export const DEMO = join(ROOT, '.cache/demo');
+const STAMP = join(ROOT, '.cache/build-stamp');
+const SOURCES = [
+  'src',
+  'worker',
+  'demo',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  '.ci',
+];
+
+/** Bundlers of our users look for exactly this text to find the worker. */
+const WORKER_LITERAL = "new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })";
+/** Of the same length, so that source maps stay right when it is put back. */
+const WORKER_MARK = `${'__COLLECTION_STORE_WORKER'.padEnd(WORKER_LITERAL.length - 2, '_')}()`;
+
+/** Builds everything. Rejects when a part fails or the size budget is exceeded. */
+export async function build() {
+  rmSync(STAMP, { force: true });
+  rmSync(DIST, { recursive: true, force: true });
+  mkdirSync(DIST, { recursive: true });
+  const types = emitTypes();
+  await Promise.all([
+    types,
+    bundle({ entry: 'src/index.ts', file: 'dist/index.js', external: ['rxjs', 'comlink'], keepsWorkerCall: true }),
+    bundle({ entry: 'src/index.ts', file: 'dist/standalone.js', external: [], keepsWorkerCall: true }),
+    bundle({ entry: 'worker/main.ts', file: 'dist/worker.js', external: [], keepsWorkerCall: false }),
+    // Measured only: what an application that has RxJS anyway downloads for the client.
+    bundle({ entry: 'src/index.ts', file: '.cache/size/client-core.js', external: ['rxjs'], keepsWorkerCall: true }),
+  ]);
+  await buildDemo();
+  await checkSizes();
+  writeFileSync(STAMP, '');
+}
+
+/** Builds when a source is newer than the last complete build. */
+export async function buildIfStale() {
+  const built = statSync(STAMP, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (SOURCES.some((source) => newest(join(ROOT, source)) > built)) await build();
+}
+
+async function bundle({ entry, file, external, keepsWorkerCall }) {
+  await viteBuild({
+    root: ROOT,
+    configFile: false,
+    logLevel: 'warn',
+    publicDir: false,
+    plugins: keepsWorkerCall ? [keepWorkerCall()] : [],
+    build: {
+      target: 'es2022',
+      outDir: join(ROOT, dirname(file)),
+      emptyOutDir: false,
+      sourcemap: true,
+      minify: true,
+      reportCompressedSize: false,
+      lib: { entry: join(ROOT, entry), formats: ['es'], fileName: () => file.slice(file.lastIndexOf('/') + 1) },
+      rolldownOptions: { external, output: { codeSplitting: false } },
+    },
+  });
+  if (keepsWorkerCall && !readFileSync(join(ROOT, file), 'utf8').includes(WORKER_LITERAL)) {
+    throw new Error(`${file} has lost the text ${WORKER_LITERAL}, which bundlers look for.`);
+  }
+}
+
+/**
+ * Vite would bundle the worker into the client's files, and the minifier would rewrite the call. Both must leave it
+ * alone: the bundler of the application resolves it.
+ */
+function keepWorkerCall() {
+  return {
+    name: 'keep-worker-call',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!code.includes(WORKER_LITERAL) || id.includes('node_modules')) return undefined;
+      return { code: code.replace(WORKER_LITERAL, WORKER_MARK), map: null };
+    },
+    generateBundle(_options, files) {
+      for (const file of Object.values(files)) {
+        if (file.type === 'chunk') file.code = file.code.replace(WORKER_MARK, WORKER_LITERAL);
+      }
+    },
+  };
+}
+
+async function emitTypes() {
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  await run(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json')], { cwd: ROOT }).catch((error) => {
+    throw new Error(`Type declarations failed:\n${error.stdout}`);
+  });
+  // Declarations keep the source's .ts extensions, which a user's compiler refuses.
+  for (const file of readdirSync(join(DIST, 'types'), { recursive: true })) {
+    if (!file.endsWith('.d.ts')) continue;
+    const path = join(DIST, 'types', file);
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(path, text.replace(/((?:from |import\()['"]\.[^'"]*)\.ts(?=['"])/g, '$1.js'));
+  }
+  writeFileSync(join(DIST, 'worker.d.ts'), '/** The worker is an entry point: it exports nothing. */\nexport {};\n');
+}
+
+async function buildDemo() {
+  if (!existsSync(join(ROOT, 'demo/index.html'))) return;
+  await viteBuild({
+    root: join(ROOT, 'demo'),
+    configFile: false,
+    logLevel: 'warn',
+    base: './',
+    // The demo is a user of the package: it gets the built files, by the package's name.
+    resolve: { alias: { 'collection-store': join(DIST, 'index.js') } },
+    worker: { format: 'es' },
+    build: { target: 'es2022', outDir: DEMO, emptyOutDir: true, assetsInlineLimit: 0, reportCompressedSize: false },
+  });
+}
+
+async function checkSizes() {
+  const sizeLimit = join(ROOT, 'node_modules/size-limit/bin.js');
+  const { stdout } = await run(process.execPath, [sizeLimit, '--json'], { cwd: ROOT }).catch((error) => error);
+  const sizes = JSON.parse(stdout);
+  const lines = sizes.map(({ name, size, sizeLimit: limit }) => {
+    const share = limit === undefined ? '' : ` of ${(limit / 1000).toFixed(1)}`;
+    return `  ${name}: ${(size / 1000).toFixed(2)}${share} KB gzip`;
+  });
+  console.log(`Sizes\n${lines.join('\n')}`);
+  const over = sizes.filter(({ passed }) => passed === false);
+  if (over.length > 0) throw new Error(`Over the size budget: ${over.map(({ name }) => name).join(', ')}.`);
+}
+
+function newest(path) {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return 0;
+  if (!found.isDirectory()) return found.mtimeMs;
+  const inside = readdirSync(path).map((entry) => newest(join(path, entry)));
+  // The folder's own time tells of files removed.
+  return Math.max(found.mtimeMs, ...inside);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const start = performance.now();
+  try {
+    await build();
+    console.log(`Built dist/ in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(1);
+  }
+}
