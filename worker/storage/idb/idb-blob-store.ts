@@ -1,0 +1,127 @@
+/**
+ * Large values in IndexedDB. Key `[id, 0]` holds the length in bytes, keys `[id, 1]`, `[id, 2]` ... the chunks, each full
+ * except the last. The length tells a whole value from one that lost its end.
+ */
+import { type BlobId, toBlobId } from '../../../src/base/ids.ts';
+import { RECORD_BYTES_MAX } from '../../../src/base/limits.ts';
+import type { BlobStore } from '../blob-store.ts';
+import type { BlobWrite } from '../log-store.ts';
+import type { Connection, ReadScope } from './connection.ts';
+import type { ObjectStoreName } from './idb-schema.ts';
+import { damaged, mustBeBytes } from './record-bytes.ts';
+
+const BLOBS: readonly ObjectStoreName[] = ['blobs'];
+/** Records fetched by one request, 12 MiB: browsers refuse a single answer of 128 MiB and more (F13). */
+const FETCH_RECORDS_MAX = 256;
+
+/** Queues the requests that store a value. */
+export function putBlob(store: IDBObjectStore, { id, bytes }: BlobWrite): void {
+  store.add(bytes.byteLength, [id, 0]);
+  for (let chunk = 1, at = 0; at < bytes.byteLength; chunk++, at += RECORD_BYTES_MAX) {
+    store.add(bytes.slice(at, at + RECORD_BYTES_MAX).buffer, [id, chunk]);
+  }
+}
+
+export class IdbBlobStore implements BlobStore {
+  readonly #connection: Connection;
+  readonly #keyRange: typeof IDBKeyRange;
+
+  constructor(connection: Connection, keyRange: typeof IDBKeyRange) {
+    this.#connection = connection;
+    this.#keyRange = keyRange;
+  }
+
+  read(id: BlobId): Promise<Uint8Array | undefined> {
+    return this.#connection.read<Uint8Array | undefined>({
+      stores: BLOBS,
+      work: (scope, resolve) => {
+        scope.after(this.#fetch(scope, id, 0), (records) => {
+          const [byteLength, ...chunks] = records as unknown[];
+          if (records.length === 0) return resolve(undefined);
+          if (typeof byteLength !== 'number') throw damaged(`Value ${id} lacks its length.`, { blob: id });
+          const bytes = new BlobAssembly(id, byteLength);
+          bytes.add(chunks);
+          if (records.length < FETCH_RECORDS_MAX) resolve(bytes.finish());
+          else this.#readRest(scope, { id, bytes, first: FETCH_RECORDS_MAX, resolve });
+        });
+      },
+    });
+  }
+
+  async delete(ids: readonly BlobId[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#connection.write({
+      stores: BLOBS,
+      durability: 'relaxed',
+      work: (scope) => {
+        const store = scope.store('blobs');
+        // An array sorts after every number, so this bound is above all chunks.
+        for (const id of ids) store.delete(this.#keyRange.bound([id], [id, []]));
+        scope.commitNow();
+      },
+    });
+  }
+
+  ids(): Promise<readonly BlobId[]> {
+    return this.#connection.read<readonly BlobId[]>({
+      stores: BLOBS,
+      work: (scope, resolve) => {
+        scope.after(scope.store('blobs').getAllKeys(), (keys) => {
+          const ids = new Set((keys as [number, number][]).map(([id]) => id));
+          resolve([...ids].map(toBlobId));
+        });
+      },
+    });
+  }
+
+  #readRest(scope: ReadScope, rest: { id: BlobId; bytes: BlobAssembly; first: number; resolve: ResolveBytes }): void {
+    const { id, bytes, first, resolve } = rest;
+    scope.after(this.#fetch(scope, id, first), (chunks) => {
+      bytes.add(chunks);
+      if (chunks.length < FETCH_RECORDS_MAX) resolve(bytes.finish());
+      else this.#readRest(scope, { ...rest, first: first + FETCH_RECORDS_MAX });
+    });
+  }
+
+  #fetch(scope: ReadScope, id: BlobId, first: number): IDBRequest<unknown[]> {
+    const range = this.#keyRange.bound([id, first], [id, first + FETCH_RECORDS_MAX - 1]);
+    return scope.store('blobs').getAll(range);
+  }
+}
+
+type ResolveBytes = (bytes: Uint8Array) => void;
+
+/** Chunks on their way to being one value. */
+class BlobAssembly {
+  readonly #id: BlobId;
+  readonly #bytes: Uint8Array;
+  #length = 0;
+
+  constructor(id: BlobId, byteLength: number) {
+    this.#id = id;
+    this.#bytes = new Uint8Array(byteLength);
+  }
+
+  add(chunks: readonly unknown[]): void {
+    for (const value of chunks) {
+      const chunk = mustBeBytes(value, `A chunk of value ${this.#id}`);
+      if (this.#length + chunk.byteLength > this.#bytes.byteLength) throw this.#damage('more');
+      this.#bytes.set(chunk, this.#length);
+      this.#length += chunk.byteLength;
+    }
+  }
+
+  finish(): Uint8Array {
+    // A chunk missing in the middle shows here as well: all but the last are full.
+    if (this.#length !== this.#bytes.byteLength) throw this.#damage('fewer');
+    return this.#bytes;
+  }
+
+  #damage(than: 'more' | 'fewer'): Error {
+    const expected = this.#bytes.byteLength;
+    return damaged(`Value ${this.#id} has ${than} bytes than the ${expected} it was written with.`, {
+      blob: this.#id,
+      expected,
+    });
+  }
+}

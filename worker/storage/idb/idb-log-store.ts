@@ -1,0 +1,110 @@
+/** The log in IndexedDB: one value per record under its LSN. Appends cost one transaction and no read. */
+import { assert } from '../../../src/base/assert.ts';
+import { type Lsn, toLsn } from '../../../src/base/ids.ts';
+import type { LogAppend, LogRecord, LogStore } from '../log-store.ts';
+import { nextQuarantineRound, QUARANTINE_END, QUARANTINE_PREFIX, quarantineKey } from '../quarantine-key.ts';
+import { assertAppend } from '../write-rules.ts';
+import type { Connection, WriteScope } from './connection.ts';
+import { putBlob } from './idb-blob-store.ts';
+import type { ObjectStoreName } from './idb-schema.ts';
+import { bytesToValue, valueToBytes } from './record-bytes.ts';
+
+const LOG: readonly ObjectStoreName[] = ['log'];
+const LOG_AND_BLOBS: readonly ObjectStoreName[] = ['log', 'blobs'];
+const LOG_AND_META: readonly ObjectStoreName[] = ['log', 'meta'];
+/** Records moved at a time by a quarantine; bounds what it holds in memory (12 MiB). */
+const QUARANTINE_RECORDS_MAX = 256;
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+export class IdbLogStore implements LogStore {
+  readonly #connection: Connection;
+  readonly #keyRange: typeof IDBKeyRange;
+
+  constructor(connection: Connection, keyRange: typeof IDBKeyRange) {
+    this.#connection = connection;
+    this.#keyRange = keyRange;
+  }
+
+  append(batch: LogAppend): Promise<void> {
+    return this.#connection.write({
+      stores: batch.blobs.length === 0 ? LOG : LOG_AND_BLOBS,
+      durability: batch.durability,
+      work: (scope) => {
+        assertAppend(batch);
+        const log = scope.store('log');
+        // `add` refuses a key that exists: a writer that lost the store to another cannot get past this line (T2). It
+        // comes before the blobs, so that the collision is what the loser is told.
+        for (const { lsn, bytes } of batch.records) log.add(bytesToValue(bytes), lsn);
+        if (batch.blobs.length > 0) {
+          const blobs = scope.store('blobs');
+          for (const blob of batch.blobs) putBlob(blobs, blob);
+        }
+        scope.commitNow();
+      },
+    });
+  }
+
+  read(after: Lsn, limit: number): Promise<readonly LogRecord[]> {
+    return this.#connection.read<readonly LogRecord[]>({
+      stores: LOG,
+      work: (scope, resolve) => {
+        assert(limit > 0, `Not a limit: ${limit}.`);
+        const log = scope.store('log');
+        const range = this.#keyRange.lowerBound(after, true);
+        // Ranges instead of a cursor, which costs a turn per record and has locked up Safari for good (F7).
+        const keys = log.getAllKeys(range, limit);
+        scope.after(log.getAll(range, limit), (values) => resolve(toRecords(keys.result, values)));
+      },
+    });
+  }
+
+  trim(upTo: Lsn): Promise<void> {
+    return this.#connection.write({
+      stores: LOG,
+      durability: 'relaxed',
+      work: (scope) => {
+        scope.store('log').delete(this.#keyRange.upperBound(upTo));
+        scope.commitNow();
+      },
+    });
+  }
+
+  async quarantine(after: Lsn): Promise<number> {
+    let moved = 0;
+    await this.#connection.write({
+      stores: LOG_AND_META,
+      durability: 'strict',
+      work: (scope) => {
+        const range = this.#keyRange.bound(QUARANTINE_PREFIX, QUARANTINE_END, false, true);
+        scope.after(scope.store('meta').getAllKeys(range), (keys) => {
+          const round = nextQuarantineRound(keys.at(-1) as string | undefined);
+          this.#moveBatch(scope, { round, after, onMoved: (count) => (moved += count) });
+        });
+      },
+    });
+    return moved;
+  }
+
+  #moveBatch(scope: WriteScope, move: { round: number; after: number; onMoved: (count: number) => void }): void {
+    const log = scope.store('log');
+    const meta = scope.store('meta');
+    const range = this.#keyRange.lowerBound(move.after, true);
+    const keys = log.getAllKeys(range, QUARANTINE_RECORDS_MAX);
+    scope.after(log.getAll(range, QUARANTINE_RECORDS_MAX), (values) => {
+      const lsns = keys.result as number[];
+      lsns.forEach((lsn, index) => {
+        // The value as it is, whatever it is.
+        meta.add(values[index], quarantineKey(move.round, lsn));
+      });
+      if (lsns.length > 0) log.delete(this.#keyRange.bound(lsns[0], lsns.at(-1)));
+      move.onMoved(lsns.length);
+      if (lsns.length < QUARANTINE_RECORDS_MAX) scope.commitNow();
+      else this.#moveBatch(scope, { ...move, after: lsns.at(-1)! });
+    });
+  }
+}
+
+function toRecords(keys: readonly IDBValidKey[], values: readonly unknown[]): readonly LogRecord[] {
+  // A value that is not binary reads as an empty record, which no reader takes for a frame.
+  return keys.map((key, index) => ({ lsn: toLsn(key as number), bytes: valueToBytes(values[index]) ?? NO_BYTES }));
+}

@@ -1,0 +1,10 @@
+export type { BlobStore } from './blob-store.ts';
+export { type IdbStorageOptions, OPEN_TIMEOUT_MS, openIdbStorage } from './idb/idb-storage.ts';
+export type { StartTimer } from './idb/open-database.ts';
+export type { AppendDurability, BlobWrite, LogAppend, LogRecord, LogStore } from './log-store.ts';
+export { copyMemoryImage, createMemoryImage, type MemoryImage, type SortedRecords } from './memory/memory-image.ts';
+export { createMemoryStorage } from './memory/memory-storage.ts';
+export type { MetaStore } from './meta-store.ts';
+export type { PageCommit, PageStore, Superblock } from './page-store.ts';
+export { QUARANTINE_PREFIX } from './quarantine-key.ts';
+export type { Storage, StorageUsage } from './storage.ts';
