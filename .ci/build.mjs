@@ -69,7 +69,7 @@ async function bundle({ entry, file, external, keepsWorkerCall }) {
       minify: true,
       reportCompressedSize: false,
       lib: { entry: join(ROOT, entry), formats: ['es'], fileName: () => file.slice(file.lastIndexOf('/') + 1) },
-      rolldownOptions: { external, output: { codeSplitting: false } },
+      rolldownOptions: { external, output: { codeSplitting: false, minify: true } },
     },
   });
   if (keepsWorkerCall && !readFileSync(join(ROOT, file), 'utf8').includes(WORKER_LITERAL)) {
