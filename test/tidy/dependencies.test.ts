@@ -1,0 +1,50 @@
+/** Goal: rule S12, what a user installs is known. Method: read package.json, the lockfile and the built files. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+import { ROOT, textOf } from './sources.ts';
+
+/** Runtime dependencies that the project has decided on. Another one needs a reason in ARCHITECTURE.md. */
+const ALLOWED = ['comlink', 'idb', 'lib0', 'rxjs', 'y-protocols', 'y-websocket', 'yjs'];
+
+type Manifest = { readonly dependencies: Record<string, string>; readonly devDependencies: Record<string, string> };
+type Locked = {
+  readonly version: string;
+  readonly dev?: boolean;
+  readonly hasInstallScript?: boolean;
+  optional?: boolean;
+};
+
+const manifest = JSON.parse(textOf('package.json')) as Manifest;
+const lockfile = JSON.parse(textOf('package-lock.json')) as { readonly packages: Record<string, Locked> };
+
+test('[S12] runtime dependencies are the named ones', () => {
+  expect(Object.keys(manifest.dependencies).filter((name) => !ALLOWED.includes(name))).toEqual([]);
+});
+
+test('[S12] every version is exact and locked', () => {
+  const all = { ...manifest.dependencies, ...manifest.devDependencies };
+  const loose = Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version));
+  expect(loose).toEqual([]);
+  const unlocked = Object.entries(all).filter(
+    ([name, version]) => lockfile.packages[`node_modules/${name}`]?.version !== version,
+  );
+  expect(unlocked).toEqual([]);
+});
+
+test('[S12] nothing that a user installs runs a script, and nothing else brings packages along', () => {
+  const runtime = Object.entries(lockfile.packages).filter(([path, { dev }]) => path !== '' && !dev);
+  expect(runtime.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => path)).toEqual([]);
+  const names = runtime.filter(([, { optional }]) => !optional).map(([path]) => path.replace('node_modules/', ''));
+  // tslib is what RxJS itself depends on.
+  expect(names.filter((name) => !ALLOWED.includes(name) && name !== 'tslib')).toEqual([]);
+});
+
+test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S12] built files import what they should', () => {
+  const imports = (name: string): readonly string[] =>
+    ts.preProcessFile(textOf(`dist/${name}`), true, true).importedFiles.map(({ fileName }) => fileName);
+  expect(imports('index.js').toSorted()).toEqual(['comlink', 'rxjs']);
+  expect(imports('standalone.js')).toEqual([]);
+  expect(imports('worker.js')).toEqual([]);
+});

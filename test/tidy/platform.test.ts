@@ -1,0 +1,128 @@
+/**
+ * Goal: rule P2, time, randomness, storage and network come in from outside. Method: find each use of a platform's
+ * global in the syntax trees of the sources; only its owner may use it. Words in comments and strings do not count.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+import { importsOf, parse, placeOf, ROOT, sourceFiles } from './sources.ts';
+
+const NOBODY: readonly string[] = [];
+const PLATFORM = ['src/base/platform.ts'];
+const IDB = ['worker/storage/idb/'];
+
+/** Globals and the folders or files that may use them. */
+const OWNERS_BY_GLOBAL: Readonly<Record<string, readonly string[]>> = {
+  'Date.now': PLATFORM,
+  'new Date()': PLATFORM,
+  'Math.random': PLATFORM,
+  performance: PLATFORM,
+  crypto: PLATFORM,
+  setTimeout: PLATFORM,
+  clearTimeout: PLATFORM,
+  setInterval: PLATFORM,
+  clearInterval: PLATFORM,
+  requestAnimationFrame: PLATFORM,
+  scheduler: PLATFORM,
+  indexedDB: IDB,
+  IDBKeyRange: IDB,
+  navigator: [...PLATFORM, ...IDB, 'worker/tabs/'],
+  localStorage: PLATFORM,
+  BroadcastChannel: ['worker/tabs/'],
+  SharedWorker: NOBODY,
+  Worker: ['src/client/'],
+  fetch: NOBODY,
+  XMLHttpRequest: NOBODY,
+  WebSocket: ['worker/sync/'],
+  EventSource: NOBODY,
+  eval: NOBODY,
+  Function: NOBODY,
+};
+
+/** Packages and who may import them: replacing one must touch one place per side. */
+const OWNERS_BY_PACKAGE: Readonly<Record<string, readonly string[]>> = {
+  idb: IDB,
+  comlink: ['src/client/', 'worker/main.ts', 'worker/engine/'],
+  rxjs: ['src/client/'],
+};
+
+const files = sourceFiles('src', 'worker');
+
+test('[P2] platform globals are used only by their owners', () => {
+  const wrong = files.map(parse).flatMap((file) =>
+    globalsOf(file)
+      .filter(({ name }) => !isOwner(OWNERS_BY_GLOBAL[name] ?? NOBODY, file.fileName))
+      .map(({ name, node }) => `${placeOf(file, node)} uses ${name}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('[P2] packages are imported only by their owners', () => {
+  const wrong = files.flatMap((file) =>
+    importsOf(file)
+      .filter((target) => !target.startsWith('.') && !isOwner(OWNERS_BY_PACKAGE[target] ?? NOBODY, file))
+      .map((target) => `${file} imports ${target}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('[P2] [canary] uses are found behind globalThis and not in words, members, types or keys', () => {
+  const text = `
+    // setTimeout
+    const a = globalThis.indexedDB; const b = Date.now(); const c = new Date(); new Worker('x'); eval('1'); setTimeout(f);
+    const d = platform.setTimeout; const e = { fetch: 1 }; type F = typeof fetch; const g = 'indexedDB'; new Date(5);
+    interface Clock { setTimeout(): void }
+  `;
+  const file = ts.createSourceFile('canary.ts', text, ts.ScriptTarget.Latest, true);
+  const names = globalsOf(file).map(({ name }) => name);
+  expect(names).toEqual(['indexedDB', 'Date.now', 'new Date()', 'Worker', 'eval', 'setTimeout']);
+});
+
+test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S10] no built file makes code from text', () => {
+  const wrong = ['index.js', 'standalone.js', 'worker.js'].flatMap((name) => {
+    const path = `dist/${name}`;
+    const file = ts.createSourceFile(path, readFileSync(join(ROOT, path), 'utf8'), ts.ScriptTarget.Latest, true);
+    const bad = globalsOf(file).filter((found) => found.name === 'eval' || found.name === 'Function');
+    return bad.map((found) => `${path} uses ${found.name}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
+type Use = { readonly name: string; readonly node: ts.Node };
+
+function isOwner(owners: readonly string[], file: string): boolean {
+  return owners.some((owner) => (owner.endsWith('/') ? file.startsWith(owner) : file === owner));
+}
+
+function globalsOf(file: ts.SourceFile): readonly Use[] {
+  const uses: Use[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isTypeNode(node)) return;
+    const name = globalName(node);
+    if (name !== undefined && Object.hasOwn(OWNERS_BY_GLOBAL, name)) uses.push({ name, node });
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return uses;
+}
+
+function globalName(node: ts.Node): string | undefined {
+  if (ts.isNewExpression(node) && node.expression.getText() === 'Date' && !node.arguments?.length) return 'new Date()';
+  if (ts.isPropertyAccessExpression(node)) {
+    const holder = node.expression.getText();
+    if (holder === 'Date' || holder === 'Math') return `${holder}.${node.name.text}`;
+    return ['globalThis', 'self', 'window'].includes(holder) ? node.name.text : undefined;
+  }
+  return ts.isIdentifier(node) && isReference(node) ? node.text : undefined;
+}
+
+/** Whether an identifier reads a variable, rather than naming a member, a key or a declaration. */
+function isReference(node: ts.Identifier): boolean {
+  const { parent } = node;
+  if (ts.isPropertyAccessExpression(parent)) return parent.expression === node;
+  if (ts.isBinaryExpression(parent) && parent.operatorToken.kind === ts.SyntaxKind.InstanceOfKeyword) return false;
+  if (ts.isImportSpecifier(parent) || ts.isExportSpecifier(parent)) return false;
+  if (ts.isShorthandPropertyAssignment(parent)) return true;
+  return !('name' in parent && parent.name === node);
+}
