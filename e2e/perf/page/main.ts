@@ -1,0 +1,69 @@
+/** The page: runs one step of one scenario on one system when the runner says so. */
+import { watchMainThreadGap } from './main-thread-gap.ts';
+import type { StepContext } from './scenario.ts';
+import { mustScenario } from './scenarios/index.ts';
+import { GAP_METRIC, type StepReply, type StepRequest } from './step-protocol.ts';
+import type { Session, System } from './system.ts';
+import { mustSystem, type SystemName } from './system-description.ts';
+import { loadSystem } from './system-loader.ts';
+
+const DATABASE = 'perf';
+const loaded = new Map<SystemName, System>();
+/** Kept so that a store that is measured after its step is not collected before. */
+const sessions: Session[] = [];
+
+window.perfLoad = async (name) => {
+  loaded.set(name, await loadSystem(name));
+};
+
+window.perfStep = async (request: StepRequest): Promise<StepReply> => {
+  const scenario = mustScenario(request.scenario);
+  const step = scenario.steps.find((each) => each.name === request.step);
+  const system = loaded.get(request.system);
+  if (step === undefined || system === undefined) throw new Error(`Nothing to run for ${JSON.stringify(request)}.`);
+  const samples: { [metric: string]: number[] } = {};
+  await step.run(createContext(request, system, samples));
+  return { samples };
+};
+
+function createContext(request: StepRequest, system: System, samples: { [metric: string]: number[] }): StepContext {
+  const record = (metric: string, ...values: number[]): void => {
+    samples[metric] ??= [];
+    // One by one: spreading tens of thousands of samples into push would overflow the stack.
+    for (const value of values) samples[metric].push(value);
+  };
+  const watched = async (run: () => Promise<void>): Promise<number> => {
+    const watch = watchMainThreadGap();
+    const start = performance.now();
+    await run();
+    const elapsedMs = performance.now() - start;
+    samples[GAP_METRIC] = [Math.max(watch.stop(), samples[GAP_METRIC]?.[0] ?? 0)];
+    return elapsedMs;
+  };
+  return {
+    system: mustSystem(request.system),
+    size: request.size,
+    operations: request.operations,
+    record,
+    watched,
+    async timed(metric, run) {
+      let result: Awaited<ReturnType<typeof run>> | undefined;
+      const elapsedMs = await watched(async () => {
+        result = await run();
+      });
+      record(metric, elapsedMs);
+      return result as Awaited<ReturnType<typeof run>>;
+    },
+    async open(options = {}) {
+      const session = await system.open({
+        name: DATABASE,
+        indexes: 'two',
+        durability: 'relaxed',
+        checkpoint: 'auto',
+        ...options,
+      });
+      sessions.push(session);
+      return session;
+    },
+  };
+}

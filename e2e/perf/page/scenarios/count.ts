@@ -1,0 +1,33 @@
+import { fill } from '../fill.ts';
+import { check, defineScenario } from '../scenario.ts';
+import { STATUSES, taskDocument } from '../task-document.ts';
+
+export const count = defineScenario({
+  name: 'count',
+  what: 'All documents, and those of one status through its index.',
+  metrics: { all: 'ms', status: 'ms' },
+  operations: 20,
+  steps: [
+    {
+      name: 'count',
+      start: 'same-page',
+      async run(context) {
+        const session = await context.open();
+        await fill(session, context.size);
+        const expected = new Map<string, number>();
+        for (let number = 0; number < context.size; number++) {
+          const { status } = taskDocument(number);
+          expected.set(status, (expected.get(status) ?? 0) + 1);
+        }
+        await session.countStatus(STATUSES[0]!);
+        for (let call = 0; call < context.operations; call++) {
+          const all = await context.timed('all', () => session.countAll());
+          check(all === context.size, () => `count is ${all}, expected ${context.size}.`);
+          const status = STATUSES[call % STATUSES.length]!;
+          const some = await context.timed('status', () => session.countStatus(status));
+          check(some === (expected.get(status) ?? 0), () => `count of ${status} is ${some}.`);
+        }
+      },
+    },
+  ],
+});

@@ -1,0 +1,41 @@
+import type { Scenario } from '../scenario.ts';
+import { bulkInsert } from './bulk-insert.ts';
+import { churn } from './churn.ts';
+import { count } from './count.ts';
+import { diskBytes } from './disk-bytes.ts';
+import { getByKey } from './get-by-key.ts';
+import { heapMillion } from './heap-million.ts';
+import { indexedRange } from './indexed-range.ts';
+import { oneDocumentLatency } from './one-document-latency.ts';
+import { openFirstInsert } from './open-first-insert.ts';
+import { parallelInsert } from './parallel-insert.ts';
+import { recovery } from './recovery.ts';
+import { reopenFirstRead } from './reopen-first-read.ts';
+import { serialInsert, serialInsertDeferred } from './serial-insert.ts';
+import { sustainedLogWrites } from './sustained-log-writes.ts';
+
+export const SCENARIOS: readonly Scenario[] = [
+  openFirstInsert,
+  serialInsert,
+  serialInsertDeferred,
+  parallelInsert,
+  bulkInsert,
+  getByKey,
+  indexedRange,
+  count,
+  reopenFirstRead,
+  recovery,
+  sustainedLogWrites,
+  oneDocumentLatency,
+  churn,
+  diskBytes,
+  heapMillion,
+];
+
+export function mustScenario(name: string): Scenario {
+  const found = SCENARIOS.find((scenario) => scenario.name === name);
+  if (found === undefined) {
+    throw new Error(`There is no scenario ${name}. There are: ${SCENARIOS.map((each) => each.name).join(', ')}.`);
+  }
+  return found;
+}

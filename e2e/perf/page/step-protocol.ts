@@ -1,0 +1,22 @@
+/** What the runner asks of the page, and what comes back. Plain data: it crosses the DevTools protocol. */
+import type { SystemName } from './system-description.ts';
+
+export type StepRequest = {
+  readonly scenario: string;
+  readonly step: string;
+  readonly system: SystemName;
+  readonly size: number;
+  readonly operations: number;
+};
+export type StepReply = { readonly samples: { readonly [metric: string]: readonly number[] } };
+
+/** Longest time the page's thread was busy while the step measured. */
+export const GAP_METRIC = 'main-thread-gap';
+
+declare global {
+  interface Window {
+    /** Loads the code of a system, so that no measured time contains it. */
+    perfLoad(system: SystemName): Promise<void>;
+    perfStep(request: StepRequest): Promise<StepReply>;
+  }
+}

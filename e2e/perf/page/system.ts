@@ -1,0 +1,36 @@
+/** What a scenario may ask of a store. One file per system implements it in the way that the system documents as fast. */
+import type { TaskDocument } from './task-document.ts';
+
+export type OpenOptions = {
+  readonly name: string;
+  /** Two secondary indexes, `status` and `project` + `dueAt`, or none. */
+  readonly indexes: 'two' | 'none';
+  /** `deferred` acknowledges from memory where the system can choose; others ignore it. */
+  readonly durability: 'relaxed' | 'deferred';
+  /** `manual` keeps the log: only our store knows it, for the recovery scenario. */
+  readonly checkpoint: 'auto' | 'manual';
+};
+
+export interface Session {
+  /** Resolves when the system calls the write done. What that means is in the system's description. */
+  insert(document: TaskDocument): Promise<void>;
+  /** One call of the application with all documents. */
+  insertMany(documents: readonly TaskDocument[]): Promise<void>;
+  get(id: string): Promise<unknown>;
+  /** Rows of one project with `dueAt` at least `from`, ascending by `dueAt`, at most `limit`. */
+  range(project: string, from: number, limit: number): Promise<readonly unknown[]>;
+  countAll(): Promise<number>;
+  countStatus(status: string): Promise<number>;
+  update(id: string, changes: Partial<TaskDocument>): Promise<void>;
+  delete(id: string): Promise<void>;
+  /** Gives space back where the system can; answers whether it did anything. */
+  compact(): Promise<boolean>;
+  /** Frames or commits that the last opening replayed, where the system tells. */
+  recoveredCommits(): Promise<number | undefined>;
+  /** Resolves when everything acknowledged is stored and the store is closed. */
+  close(): Promise<void>;
+}
+
+export interface System {
+  open(options: OpenOptions): Promise<Session>;
+}

@@ -1,0 +1,38 @@
+import { Dexie, type EntityTable } from 'dexie';
+import type { Session, System } from '../system.ts';
+import type { TaskDocument } from '../task-document.ts';
+
+export const system: System = {
+  async open({ name, indexes }): Promise<Session> {
+    const db = new Dexie(name, { chromeTransactionDurability: 'relaxed' });
+    db.version(1).stores({ tasks: indexes === 'two' ? 'id, status, [project+dueAt]' : 'id' });
+    await db.open();
+    const tasks = db.table('tasks') as EntityTable<TaskDocument, 'id'>;
+    return {
+      async insert(document) {
+        await tasks.add(document);
+      },
+      async insertMany(documents) {
+        await tasks.bulkAdd(documents);
+      },
+      get: (id) => tasks.get(id),
+      range: (project, from, limit) =>
+        tasks
+          .where('[project+dueAt]')
+          .between([project, from], [project, Dexie.maxKey], true, true)
+          .limit(limit)
+          .toArray(),
+      countAll: () => tasks.count(),
+      countStatus: (status) => tasks.where('status').equals(status).count(),
+      async update(id, changes) {
+        await tasks.update(id, changes);
+      },
+      delete: (id) => tasks.delete(id),
+      compact: async () => false,
+      recoveredCommits: async () => undefined,
+      async close() {
+        db.close();
+      },
+    };
+  },
+};

@@ -1,0 +1,47 @@
+/** Our own store, imported by its package name from the built package. */
+import { defineCollection, openStore } from 'collection-store';
+import type { OpenOptions, Session, System } from '../system.ts';
+import type { TaskDocument } from '../task-document.ts';
+
+async function openOurs(options: OpenOptions, durability: 'relaxed' | 'deferred'): Promise<Session> {
+  const tasks = defineCollection<TaskDocument>({
+    key: 'id',
+    indexes: options.indexes === 'two' ? ['status', ['project', 'dueAt']] : [],
+  });
+  // `unstable` is no part of the API: it holds checkpoints back, so that a log of known length can be recovered.
+  const unstable = options.checkpoint === 'manual' ? { unstable: { checkpoint: 'manual' } } : {};
+  const store = await openStore({ name: options.name, collections: { tasks }, durability, ...unstable } as Parameters<
+    typeof openStore<{ tasks: typeof tasks }>
+  >[0]);
+  const collection = store.tasks;
+  return {
+    async insert(document) {
+      await collection.create(document);
+    },
+    async insertMany(documents) {
+      await collection.createMany(documents);
+    },
+    get: (id) => collection.get(id),
+    range: async (project, from, limit) =>
+      await collection.find({ project, dueAt: { $gte: from } }, { sort: { dueAt: 1 }, limit }),
+    countAll: () => collection.count(),
+    countStatus: (status) => collection.count({ status }),
+    async update(id, changes) {
+      await collection.update(id, changes);
+    },
+    async delete(id) {
+      await collection.delete(id);
+    },
+    async compact() {
+      await store.compact();
+      return true;
+    },
+    async recoveredCommits() {
+      return (await store.health()).recovery.commitsKept;
+    },
+    close: () => store.close(),
+  };
+}
+
+export const system: System = { open: (options) => openOurs(options, options.durability) };
+export const deferredSystem: System = { open: (options) => openOurs(options, 'deferred') };

@@ -1,0 +1,80 @@
+import { createRxDatabase, type RxJsonSchema } from 'rxdb/plugins/core';
+import { getRxStorageDexie } from 'rxdb/plugins/storage-dexie';
+import type { Session, System } from '../system.ts';
+import type { TaskDocument } from '../task-document.ts';
+
+/** Indexed strings need a maximum length and indexed numbers bounds: RxDB builds index strings of fixed width. */
+const schemaWith = (indexes: 'two' | 'none'): RxJsonSchema<TaskDocument> => ({
+  version: 0,
+  primaryKey: 'id',
+  type: 'object',
+  properties: {
+    id: { type: 'string', maxLength: 16 },
+    title: { type: 'string' },
+    status: { type: 'string', maxLength: 8 },
+    project: { type: 'string', maxLength: 8 },
+    dueAt: { type: 'number', minimum: 0, maximum: 4_000_000_000_000, multipleOf: 1 },
+    priority: { type: 'number' },
+    done: { type: 'boolean' },
+    owner: { type: 'string' },
+  },
+  required: ['id', 'title', 'status', 'project', 'dueAt', 'priority', 'done', 'owner'],
+  ...(indexes === 'two' ? { indexes: ['status', ['project', 'dueAt']] } : {}),
+});
+
+export const system: System = {
+  async open({ name, indexes }): Promise<Session> {
+    const database = await createRxDatabase({
+      name,
+      storage: getRxStorageDexie(),
+      multiInstance: false,
+      eventReduce: true,
+    });
+    const { tasks } = await database.addCollections<{ tasks: { schema: RxJsonSchema<TaskDocument> } }>({
+      tasks: { schema: schemaWith(indexes) },
+    } as never);
+    const collection = tasks as unknown as Collection;
+    return {
+      async insert(document) {
+        await collection.insert(document);
+      },
+      async insertMany(documents) {
+        const { error } = await collection.bulkInsert([...documents]);
+        if (error.length > 0) throw new Error(`RxDB refused ${error.length} documents.`);
+      },
+      get: async (id) => (await collection.findOne(id).exec())?.toJSON(),
+      async range(project, from, limit) {
+        const selector = { project, dueAt: { $gte: from } };
+        const rows = await collection.find({ selector, sort: [{ project: 'asc' }, { dueAt: 'asc' }], limit }).exec();
+        return rows.map((row) => row.toJSON());
+      },
+      countAll: () => collection.count({ selector: {} }).exec(),
+      countStatus: (status) => collection.count({ selector: { status } }).exec(),
+      async update(id, changes) {
+        await (await collection.findOne(id).exec())?.incrementalPatch(changes);
+      },
+      async delete(id) {
+        await (await collection.findOne(id).exec())?.incrementalRemove();
+      },
+      compact: async () => false,
+      recoveredCommits: async () => undefined,
+      async close() {
+        await database.close();
+      },
+    };
+  },
+};
+
+/** The calls used here. RxDB's own types infer through dozens of generics, which would cost seconds of each type check. */
+interface Collection {
+  insert(document: TaskDocument): Promise<unknown>;
+  bulkInsert(documents: TaskDocument[]): Promise<{ readonly error: readonly unknown[] }>;
+  findOne(id: string): { exec(): Promise<Document | null> };
+  find(query: object): { exec(): Promise<readonly Document[]> };
+  count(query: object): { exec(): Promise<number> };
+}
+interface Document {
+  toJSON(): unknown;
+  incrementalPatch(changes: Partial<TaskDocument>): Promise<unknown>;
+  incrementalRemove(): Promise<unknown>;
+}

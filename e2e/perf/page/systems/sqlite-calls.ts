@@ -1,0 +1,10 @@
+/** What the page asks of the SQLite worker. Calls made before an answer arrives are pipelined. */
+import type { OpenOptions, Session } from '../system.ts';
+
+export type SqliteCalls = Omit<Session, 'recoveredCommits'> & { open(options: OpenOptions): Promise<void> };
+export type SqliteRequest = {
+  readonly call: number;
+  readonly method: keyof SqliteCalls;
+  readonly args: readonly unknown[];
+};
+export type SqliteReply = { readonly call: number; readonly value?: unknown; readonly error?: string };

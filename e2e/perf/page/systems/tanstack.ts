@@ -1,0 +1,69 @@
+import {
+  BTreeIndex,
+  createCollection,
+  createIndexedDB,
+  createLiveQueryCollection,
+  eq,
+  gte,
+  indexedDBCollectionOptions,
+  queryOnce,
+} from '@tanstack/db';
+import type { Session, System } from '../system.ts';
+import type { TaskDocument } from '../task-document.ts';
+
+export const system: System = {
+  async open({ name, indexes }): Promise<Session> {
+    const db = await createIndexedDB({ name, version: 1, stores: ['tasks'] });
+    const tasks = createCollection(
+      indexedDBCollectionOptions<TaskDocument, string>({ db, name: 'tasks', getKey: (task) => task.id }),
+    );
+    if (indexes === 'two') {
+      tasks.createIndex((row) => row.status, { indexType: BTreeIndex });
+      tasks.createIndex((row) => row.project, { indexType: BTreeIndex });
+      tasks.createIndex((row) => row.dueAt, { indexType: BTreeIndex });
+    }
+    await tasks.preload();
+    return {
+      async insert(document) {
+        await tasks.insert(document).isPersisted.promise;
+      },
+      async insertMany(documents) {
+        await tasks.insert([...documents]).isPersisted.promise;
+      },
+      get: async (id) => tasks.get(id),
+      range: (project, from, limit) =>
+        queryOnce((q) =>
+          q
+            .from({ task: tasks })
+            .where(({ task }) => eq(task.project, project))
+            .where(({ task }) => gte(task.dueAt, from))
+            .orderBy(({ task }) => task.dueAt, 'asc')
+            .limit(limit),
+        ),
+      countAll: async () => tasks.size,
+      async countStatus(status) {
+        const live = createLiveQueryCollection((q) =>
+          q.from({ task: tasks }).where(({ task }) => eq(task.status, status)),
+        );
+        await live.preload();
+        const count = live.size;
+        await live.cleanup();
+        return count;
+      },
+      async update(id, changes) {
+        await tasks.update(id, (draft) => {
+          Object.assign(draft, changes);
+        }).isPersisted.promise;
+      },
+      async delete(id) {
+        await tasks.delete(id).isPersisted.promise;
+      },
+      compact: async () => false,
+      recoveredCommits: async () => undefined,
+      async close() {
+        await tasks.cleanup();
+        db.close();
+      },
+    };
+  },
+};

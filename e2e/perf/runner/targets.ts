@@ -1,0 +1,121 @@
+/** The figures that the product promises, each judged on the medians of one report. */
+import { OURS, type SystemName } from '../page/system-description.ts';
+import type { Report, SummaryLine } from './report.ts';
+import { columns, formatted } from './report-table.ts';
+
+export type Verdict = {
+  readonly target: string;
+  readonly outcome: 'pass' | 'fail' | 'not-measured';
+  readonly measured: string;
+};
+
+type Statistic = 'median' | 'p99' | 'max';
+
+export function judge(report: Report): readonly Verdict[] {
+  const lines = report.summary;
+  const find = (scenario: string, size: number | undefined, metric: string, system: SystemName) =>
+    lines.find(
+      (line) =>
+        line.scenario === scenario &&
+        (size === undefined || line.size === size) &&
+        line.metric === metric &&
+        line.system === system,
+    );
+  const peersOf = (scenario: string, size: number | undefined, metric: string): readonly SummaryLine[] =>
+    lines.filter(
+      (line) =>
+        line.scenario === scenario &&
+        (size === undefined || line.size === size) &&
+        line.metric === metric &&
+        !OURS.includes(line.system),
+    );
+
+  /** Ours is at least `factor` times as fast as `peer`, or at most `1 / factor` of its time. */
+  const faster = (
+    target: string,
+    scenario: string,
+    metric: string,
+    factor: number,
+    peer: SystemName | 'best',
+    more: { readonly size?: number; readonly system?: SystemName } = {},
+  ): Verdict => {
+    const ours = find(scenario, more.size, metric, more.system ?? 'ours');
+    const peers = peersOf(scenario, more.size, metric);
+    const other =
+      peer === 'best' ? [...peers].sort((a, b) => a.median - b.median)[0] : peers.find(({ system }) => system === peer);
+    if (ours === undefined || other === undefined) return notMeasured(target);
+    const times = other.median / ours.median;
+    const figures = `ours ${formatted(ours.median, ours.unit)} ms, ${other.system} ${formatted(other.median, other.unit)} ms`;
+    return verdict(target, times >= factor, `${times.toFixed(2)} times (${figures})`);
+  };
+  const atMost = (
+    target: string,
+    scenario: string,
+    metric: string,
+    most: number,
+    more: { readonly size?: number; readonly statistic?: Statistic } = {},
+  ): Verdict => {
+    const ours = find(scenario, more.size, metric, 'ours');
+    if (ours === undefined) return notMeasured(target);
+    const value = ours[more.statistic ?? 'median'];
+    return verdict(target, value <= most, `${formatted(value, ours.unit)}${ours.unit === 'ms' ? ' ms' : ''}`);
+  };
+  const atLeast = (target: string, scenario: string, metric: string, least: number): Verdict => {
+    const ours = find(scenario, undefined, metric, 'ours');
+    if (ours === undefined) return notMeasured(target);
+    return verdict(target, ours.median >= least, `${formatted(ours.median, ours.unit)} per s`);
+  };
+  const reopenRatio = (): Verdict => {
+    const target = 'reopen and first read: 1 million at most 2 times 20k';
+    const small = find('reopen-first-read', 20_000, 'reload', 'ours');
+    const large = find('reopen-first-read', 1_000_000, 'reload', 'ours');
+    if (small === undefined || large === undefined) return notMeasured(target);
+    const ratio = large.median / small.median;
+    return verdict(target, ratio <= 2, `${ratio.toFixed(2)} times`);
+  };
+
+  const bulkSizes = [20_000, 100_000];
+  const reopenSizes = [20_000, 100_000, 1_000_000];
+  return [
+    ...bulkSizes.flatMap((size) => [
+      faster(`bulk insert of ${size}: 2 times the best peer`, 'bulk-insert', 'acknowledged', 2, 'best', { size }),
+      faster(`bulk insert of ${size}: 10 times Dexie`, 'bulk-insert', 'acknowledged', 10, 'dexie', { size }),
+      atMost(`bulk insert of ${size}: main-thread gap at most 16 ms`, 'bulk-insert', 'main-thread-gap', 16, { size }),
+    ]),
+    faster('parallel inserts: 8 times raw IndexedDB', 'parallel-insert', 'all', 8, 'idb'),
+    faster('serial inserts: 1.1 times raw IndexedDB', 'serial-insert', 'each', 1.1, 'idb'),
+    faster('serial inserts, deferred: 2 times PGlite', 'serial-insert-deferred', 'each', 2, 'pglite', {
+      system: 'ours-deferred',
+    }),
+    faster("get by key: at most 0.6 of PGlite's time", 'get-by-key', 'each', 1 / 0.6, 'pglite'),
+    faster("indexed range: at most Dexie's time", 'indexed-range', 'each', 1, 'dexie'),
+    ...reopenSizes.map((size) =>
+      atMost(`reopen and first read at ${size}: at most 60 ms`, 'reopen-first-read', 'reload', 60, { size }),
+    ),
+    reopenRatio(),
+    atMost('1 million documents: heap under 100 MB', 'heap-million', 'mixed:heap', 100_000_000, { size: 1_000_000 }),
+    atMost('1 million documents: disk at most 1.3 times the JSON', 'disk-bytes', 'after:usage-over-json', 1.3, {
+      size: 1_000_000,
+    }),
+    atMost('log of 100k entries recovers in under 1 s', 'recovery', 'first-read', 1_000, { size: 100_000 }),
+    atLeast('sustained log writes above 10,000 per s', 'sustained-log-writes', 'rate', 10_000),
+    atMost('one-document transaction under 10 ms at p99', 'one-document-latency', 'each', 10, { statistic: 'p99' }),
+    atMost(
+      'B19: disk after churn and compaction at most 10 times the live data',
+      'churn',
+      'compact:usage-over-json',
+      10,
+    ),
+  ];
+}
+
+export function verdictTable(verdicts: readonly Verdict[]): string {
+  return columns(verdicts.map(({ outcome, target, measured }) => [outcome, target, measured]));
+}
+
+const verdict = (target: string, isMet: boolean, measured: string): Verdict => ({
+  target,
+  outcome: isMet ? 'pass' : 'fail',
+  measured,
+});
+const notMeasured = (target: string): Verdict => ({ target, outcome: 'not-measured', measured: '' });
