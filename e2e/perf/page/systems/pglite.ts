@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite';
+import { IdbFs, PGlite } from '@electric-sql/pglite';
 import type { Session, System } from '../system.ts';
 import type { TaskDocument } from '../task-document.ts';
 
@@ -16,7 +16,8 @@ const csvLine = (d: TaskDocument): string =>
 
 export const system: System = {
   async open({ name, indexes }): Promise<Session> {
-    const db = await PGlite.create(`idb://${name}`, { relaxedDurability: true });
+    const files = new IdbFs(name);
+    const db = await PGlite.create({ fs: files, relaxedDurability: true });
     await db.exec(TABLE);
     if (indexes === 'two') await db.exec(INDEXES);
     return {
@@ -52,8 +53,8 @@ export const system: System = {
       },
       recoveredCommits: async () => undefined,
       async close() {
-        // The relaxed writer may still be behind; syncToFs(false) waits for it.
-        await db.syncToFs();
+        // close() does not wait for the relaxed writer: without this the rows are gone after a reload.
+        await files.syncToFs();
         await db.close();
       },
     };
