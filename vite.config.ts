@@ -51,6 +51,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
+          globalSetup: './test/setup/build.ts',
           exclude: ['e2e/perf/**'],
           environment: 'node',
           fileParallelism: false,
@@ -64,6 +65,7 @@ export default defineConfig({
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],
+          globalSetup: './test/setup/build.ts',
           environment: 'node',
           fileParallelism: false,
           testTimeout: 180_000,
