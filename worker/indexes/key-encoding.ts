@@ -120,8 +120,6 @@ function encodeBinary(value: ArrayBuffer | ArrayBufferView, type: number): strin
   const bytes = ArrayBuffer.isView(value)
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
     : new Uint8Array(value);
-  // The length is refused early: no key takes it, and its digits would be built in vain.
-  if (bytes.length > INDEX_KEY_LENGTH_MAX) refuseIndexKey(undefined, bytes.length * 2);
   let content = `${encodeNumber(bytes.length)} ${DIGITS[type]}`;
   for (const byte of bytes) content += DIGITS[byte >> 4]! + DIGITS[byte & 15]!;
   return content;
