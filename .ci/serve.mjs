@@ -33,6 +33,11 @@ export async function serve({ mounts, port = 0, headers = {} }) {
   const prefixes = Object.keys(mounts).sort((a, b) => b.length - a.length);
   const server = createServer((request, response) => {
     const path = pathOf(request.url);
+    if (path === '/favicon.ico') {
+      // Browsers ask for it unasked, and call its absence an error.
+      response.writeHead(204, HEADERS).end();
+      return;
+    }
     const prefix = path === undefined ? undefined : prefixes.find((candidate) => path.startsWith(candidate));
     const file = prefix === undefined ? undefined : fileBelow(mounts[prefix], path.slice(prefix.length));
     const allHeaders = { ...HEADERS, ...headers };

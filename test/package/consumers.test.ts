@@ -1,0 +1,153 @@
+/**
+ * Goal: the packed package works for those who use Vite, webpack 5 or no bundler, under a strict policy. Method: build
+ * three small applications outside the repository with default settings and run them in real browsers.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page } from 'playwright';
+import { build, createServer } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import webpack from 'webpack';
+import { type Served, serve } from '../../.ci/serve.mjs';
+import { BROWSERS, launch, watchComplaints } from '../../e2e/harness.ts';
+import { type Installation, installPackage, ROOT } from './installation.ts';
+
+let installation: Installation;
+beforeAll(async () => {
+  installation = await installPackage();
+});
+afterAll(() => installation.remove());
+
+type App = { write(): Promise<void>; read(): Promise<unknown> };
+
+const WRITTEN = {
+  rows: [
+    { id: 'a', title: 'ONE', status: 'open' },
+    { id: 'b', title: 'two', status: 'done' },
+  ],
+  openOnes: 1,
+  storage: 'indexeddb',
+};
+
+/** What each kind of application needs before it can be served. Answers the folder to serve. */
+const BUILDS = {
+  vite: async (folder: string): Promise<string> => {
+    await build({ root: folder, configFile: false, logLevel: 'warn' });
+    return join(folder, 'dist');
+  },
+  webpack: async (folder: string): Promise<string> => {
+    await runWebpack(folder);
+    return folder;
+  },
+  plain: async (folder: string): Promise<string> => folder,
+};
+
+describe.each(['vite', 'webpack', 'plain'] as const)('%s', (kind) => {
+  let served: Served;
+  beforeAll(async () => {
+    const folder = await BUILDS[kind](await installation.createApp(kind));
+    served = await serve({ mounts: { '/': folder } });
+  });
+  afterAll(() => served?.close());
+
+  test.each(BROWSERS)(
+    '[S10] an application writes, reloads and reads in %s without a violation',
+    async (browserName) => {
+      const browser = await launch(browserName);
+      try {
+        const page = await browser.newPage();
+        const complaints = await watchComplaints(page);
+        await page.goto(served.address);
+        await useApp(page);
+        expect(complaints).toEqual([]);
+      } finally {
+        await browser.close();
+      }
+    },
+  );
+});
+
+test("Vite's development server runs the application with the setting that README names", async () => {
+  const root = await installation.createApp('vite');
+  const server = await createServer({
+    root,
+    configFile: false,
+    logLevel: 'error',
+    // From README.md: Vite's optimizer would move the client away from its worker.
+    optimizeDeps: { exclude: ['collection-store'] },
+  });
+  await server.listen(0);
+  const browser = await launch('chromium');
+  try {
+    const page = await browser.newPage();
+    await page.goto(server.resolvedUrls?.local[0] ?? 'no address');
+    await useApp(page);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+});
+
+test("README's first example does what it says", async () => {
+  const folder = await installation.createApp('vite');
+  const [, example = ''] = /^```ts\n(.*?)^```$/ms.exec(await readFile(join(ROOT, 'README.md'), 'utf8')) ?? [];
+  await writeFile(join(folder, 'main.ts'), example);
+  await writeFile(join(folder, 'index.html'), '<!doctype html><script type="module" src="./main.ts"></script>');
+  const served = await serve({ mounts: { '/': await BUILDS.vite(folder) } });
+  const browser = await launch('chromium');
+  try {
+    const page = await browser.newPage();
+    const complaints = await watchComplaints(page);
+    const printed = page.waitForEvent('console');
+    await page.goto(served.address);
+    expect(await (await printed).args()[0]?.jsonValue()).toEqual(['Water all plants']);
+    expect(complaints).toEqual([]);
+  } finally {
+    await browser.close();
+    await served.close();
+  }
+});
+
+test('[S10] [canary] the record of complaints notices a violation and an error in the console', async () => {
+  const served = await serve({ mounts: { '/': await installation.createApp('plain') } });
+  const browser = await launch('chromium');
+  try {
+    const page = await browser.newPage();
+    const complaints = await watchComplaints(page);
+    await page.goto(served.address);
+    await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'globalThis.planted = true';
+      document.head.append(script);
+    });
+    await expect.poll(() => complaints.join('\n')).toContain('policy violation: script-src-elem');
+  } finally {
+    await browser.close();
+    await served.close();
+  }
+});
+
+async function useApp(page: Page): Promise<void> {
+  await page.waitForFunction(() => 'app' in globalThis);
+  await page.evaluate(() => (globalThis as unknown as { app: App }).app.write());
+  await page.reload();
+  await page.waitForFunction(() => 'app' in globalThis);
+  const found = await page.evaluate(() => (globalThis as unknown as { app: App }).app.read());
+  expect(found).toEqual(WRITTEN);
+}
+
+function runWebpack(folder: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const config: webpack.Configuration = {
+      mode: 'production',
+      context: folder,
+      entry: './main.js',
+      output: { path: folder, filename: 'bundle.js' },
+    };
+    webpack(config, (error, stats) => {
+      if (error) reject(error);
+      else if (stats?.hasErrors() || stats?.hasWarnings()) reject(new Error(stats.toString('errors-warnings')));
+      else resolve();
+    });
+  });
+}
