@@ -15,9 +15,9 @@ export type DurabilityGiven = Durability | 'none';
 
 export type WriteRequest =
   /** Inserts all rows or none. `collection/duplicate-key` names up to 20 wrong rows. */
-  | { readonly type: 'create'; readonly collection: string; readonly rows: readonly Row[] }
+  | { readonly type: 'create'; readonly collection: string; readonly rows: readonly Row[]; readonly encoded?: EncodedRows }
   /** Inserts or replaces all rows or none. */
-  | { readonly type: 'put'; readonly collection: string; readonly rows: readonly Row[] }
+  | { readonly type: 'put'; readonly collection: string; readonly rows: readonly Row[]; readonly encoded?: EncodedRows }
   | { readonly type: 'update'; readonly collection: string; readonly key: Key; readonly changes: Changes }
   | { readonly type: 'updateMany'; readonly collection: string; readonly selector: Selector; readonly changes: Changes }
   | { readonly type: 'delete'; readonly collection: string; readonly key: Key }
@@ -27,6 +27,9 @@ export type WriteRequest =
    * It is how a page validates an update with a schema that only the page has.
    */
   | { readonly type: 'replace'; readonly collection: string; readonly rows: readonly { before: Row; after: Row }[] };
+
+/** The same rows in the same order as batches of the row codec: the log then need not encode them again. */
+export type EncodedRows = readonly Uint8Array[];
 
 /** Fields to replace (`undefined` removes), or update operators on dotted paths. */
 export type Changes = { readonly [fieldOrOperator: string]: unknown };

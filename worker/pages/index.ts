@@ -1,0 +1,7 @@
+export { type CheckpointResult, writeCheckpoint } from './checkpoint.ts';
+export type { NodeRef } from './node.ts';
+export { BlobRow, decodePage, type PageKind } from './page-format.ts';
+export { PAGE_MISS, PageSpace } from './page-space.ts';
+export { type Freed, SnapshotRegistry } from './snapshots.ts';
+export { LEAF_BYTES_MAX, Tree, type TreeState } from './tree.ts';
+export { ALL_KEYS, countRange, type KeyRange, LeafScan, type LeafRun, rankOf, readKey, wantKey } from './tree-reader.ts';

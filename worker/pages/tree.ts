@@ -1,0 +1,328 @@
+/**
+ * A copy-on-write B+tree over string keys, in three states. The committer alone changes the head. `stored` is the head
+ * as of the last frame that is in the log: checkpoints write it, and a failed frame goes back to it. `visible` is what
+ * readers see: the stored state, or a later one once a deferred commit was answered.
+ *
+ * Every change first reads its whole path, which may throw PAGE_MISS, and only then mutates: a miss leaves the tree as
+ * it was (PAGE-2). Changes are idempotent, so a caller repeats them after a miss.
+ */
+import { BRANCH_ENTRY_BYTES, Branch, childIndex, Leaf, lowerBound, type NodeRef, type TreeNode } from './node.ts';
+import type { PageSpace } from './page-space.ts';
+
+/** Estimated bytes at which a leaf is split. Encoded leaves come out at about two thirds of it, under one record. */
+export const LEAF_BYTES_MAX: number = 40 * 1024;
+/** Entries at which a leaf is split whatever their size: bounds the cost of copying and of shifting its arrays. */
+export const LEAF_ENTRIES_MAX = 512;
+export const BRANCH_CHILDREN_MAX = 256;
+/** Weight of one key besides its characters: string header, reference. */
+const KEY_OVERHEAD_BYTES = 20;
+
+export type TreeState = { readonly root: NodeRef; readonly count: number };
+
+export class Tree {
+  readonly id: number;
+  readonly space: PageSpace;
+  /** Estimated bytes of a value on a page; undefined in trees that have keys only. */
+  readonly #weigh: ((value: unknown) => number) | undefined;
+  root: NodeRef;
+  count: number;
+  stored: TreeState;
+  visible: TreeState;
+  // The path of the last change, reused while the next key falls into the same leaf.
+  readonly #path: Branch[] = [];
+  readonly #at: number[] = [];
+  #leaf: Leaf | undefined;
+  #low = '';
+  #high: string | undefined;
+
+  constructor(id: number, space: PageSpace, state: TreeState | undefined, weigh: ((value: unknown) => number) | undefined) {
+    this.id = id;
+    this.space = space;
+    this.#weigh = weigh;
+    this.root = state?.root ?? new Leaf(0, [], weigh === undefined ? undefined : [], 0);
+    this.count = state?.count ?? 0;
+    this.stored = this.visible = { root: this.root, count: this.count };
+  }
+
+  get hasValues(): boolean {
+    return this.#weigh !== undefined;
+  }
+
+  get head(): TreeState {
+    return { root: this.root, count: this.count };
+  }
+
+  /** The value (or, without values, the key) stored under `key` in the head. */
+  find(key: string): unknown {
+    const leaf = this.#descend(key);
+    const at = lowerBound(leaf.keys, key);
+    if (leaf.keys[at] !== key) return undefined;
+    return leaf.values === undefined ? key : leaf.values[at];
+  }
+
+  has(key: string): boolean {
+    const leaf = this.#descend(key);
+    return leaf.keys[lowerBound(leaf.keys, key)] === key;
+  }
+
+  /** Inserts, or replaces the value under a present key. Answers whether the key is new. */
+  insert(key: string, value?: unknown): boolean {
+    const leaf = this.#writable(this.#descend(key));
+    const at = lowerBound(leaf.keys, key);
+    if (leaf.keys[at] === key) {
+      if (leaf.values === undefined) return false;
+      const grown = this.#weigh!(value) - this.#weigh!(leaf.values[at]);
+      leaf.values[at] = value;
+      leaf.bytes += grown;
+      this.space.dirtyBytes += grown;
+      this.#splitWhenFull(leaf, at);
+      return false;
+    }
+    const isLast = at === leaf.keys.length;
+    const weight = key.length + KEY_OVERHEAD_BYTES + (this.#weigh === undefined ? 0 : this.#weigh(value));
+    if (isLast) {
+      leaf.keys.push(key);
+      leaf.values?.push(value);
+    } else {
+      leaf.keys.splice(at, 0, key);
+      leaf.values?.splice(at, 0, value);
+    }
+    leaf.bytes += weight;
+    this.space.dirtyBytes += weight;
+    this.count += 1;
+    for (let depth = 0; depth < this.#path.length; depth += 1) this.#path[depth]!.counts[this.#at[depth]!]! += 1;
+    this.#splitWhenFull(leaf, at);
+    return true;
+  }
+
+  /** Removes a key. Answers whether it was there. */
+  remove(key: string): boolean {
+    const found = this.#descend(key);
+    const at = lowerBound(found.keys, key);
+    if (found.keys[at] !== key) return false;
+    const leaf = this.#writable(found);
+    const weight = key.length + KEY_OVERHEAD_BYTES + (this.#weigh === undefined ? 0 : this.#weigh(leaf.values![at]));
+    leaf.keys.splice(at, 1);
+    leaf.values?.splice(at, 1);
+    leaf.bytes -= weight;
+    this.count -= 1;
+    for (let depth = 0; depth < this.#path.length; depth += 1) this.#path[depth]!.counts[this.#at[depth]!]! -= 1;
+    if (leaf.keys.length === 0) this.#removeEmpty(leaf);
+    else if (leaf.bytes < LEAF_BYTES_MAX / 4 && leaf.keys.length < LEAF_ENTRIES_MAX / 4) this.#mergeWithNext(leaf);
+    return true;
+  }
+
+  /** Removes everything. The caller frees the pages. */
+  clear(): void {
+    this.#leaf = undefined;
+    this.root = new Leaf(this.space.version, [], this.#weigh === undefined ? undefined : [], 0);
+    this.count = 0;
+  }
+
+  /** Freezes the head: later changes copy. The space's version must be raised by the caller, once for all trees. */
+  seal(): TreeState {
+    this.#leaf = undefined;
+    return { root: this.root, count: this.count };
+  }
+
+  /** The head goes back to a state that is being stored, or else to the stored one. */
+  rollback(state: TreeState = this.stored): void {
+    this.#leaf = undefined;
+    this.root = state.root;
+    this.count = state.count;
+    this.visible = this.stored;
+  }
+
+  /** Lets go of a remembered path, for when pages were replaced behind the tree's back. */
+  forgetPath(): void {
+    this.#leaf = undefined;
+  }
+
+  #descend(key: string): Leaf {
+    const remembered = this.#leaf;
+    if (remembered !== undefined && key >= this.#low && (this.#high === undefined || key < this.#high)) return remembered;
+    const space = this.space;
+    let node = space.resolve(this.root);
+    let depth = 0;
+    let low = '';
+    let high: string | undefined;
+    this.#leaf = undefined;
+    while (!node.isLeaf) {
+      const at = childIndex(node.keys, key);
+      this.#path[depth] = node;
+      this.#at[depth] = at;
+      if (at > 0) low = node.keys[at - 1]!;
+      if (at < node.keys.length) high = node.keys[at]!;
+      depth += 1;
+      node = space.resolve(node.children[at]!);
+    }
+    this.#path.length = depth;
+    this.#at.length = depth;
+    this.#low = low;
+    this.#high = high;
+    this.#leaf = node;
+    return node;
+  }
+
+  /** Copies what is published on the remembered path, root first, and answers the leaf, which may then be changed. */
+  #writable(leaf: Leaf): Leaf {
+    const { version } = this.space;
+    if (leaf.version === version) return leaf;
+    for (let depth = 0; depth < this.#path.length; depth += 1) {
+      const branch = this.#path[depth]!;
+      if (branch.version === version) continue;
+      const copy = new Branch(version, branch.keys.slice(), branch.children.slice(), branch.counts.slice());
+      this.#replace(depth, branch, copy);
+      this.#path[depth] = copy;
+    }
+    const copy = new Leaf(version, leaf.keys.slice(), leaf.values?.slice(), leaf.bytes);
+    this.#replace(this.#path.length, leaf, copy);
+    this.#leaf = copy;
+    return copy;
+  }
+
+  #replace(depth: number, old: TreeNode, node: TreeNode): void {
+    if (depth === 0) this.root = node;
+    else this.#path[depth - 1]!.children[this.#at[depth - 1]!] = node;
+    // A copy of a node without a page takes over its weight; a node with a page becomes dirty again.
+    if (old.page !== 0) this.space.dirtyBytes += node.bytes;
+    this.#free(old);
+  }
+
+  #free(node: TreeNode): void {
+    if (node.page === 0) return;
+    this.space.freed.push(node.page, ...node.parts);
+  }
+
+  #splitWhenFull(leaf: Leaf, changed: number): void {
+    const { length } = leaf.keys;
+    if ((leaf.bytes <= LEAF_BYTES_MAX && length <= LEAF_ENTRIES_MAX) || length < 2) return;
+    // Keys that arrive in order leave full leaves behind: only the newest entry moves on.
+    const isAppend = changed === length - 1 && this.#high === undefined;
+    const at = isAppend ? length - 1 : this.#middle(leaf);
+    const { version } = this.space;
+    const right = new Leaf(version, leaf.keys.splice(at), leaf.values?.splice(at), 0);
+    right.bytes = isAppend ? this.#weighLeaf(right) : leaf.bytes - this.#weighLeaf(leaf);
+    leaf.bytes -= right.bytes;
+    const separator = separatorOf(leaf.keys[at - 1]!, right.keys[0]!);
+    this.#insertChild(this.#path.length - 1, leaf, separator, right);
+    this.#leaf = undefined;
+  }
+
+  #weighLeaf(leaf: Leaf): number {
+    let bytes = 0;
+    for (let i = 0; i < leaf.keys.length; i += 1) {
+      bytes += leaf.keys[i]!.length + KEY_OVERHEAD_BYTES;
+      if (leaf.values !== undefined) bytes += this.#weigh!(leaf.values[i]);
+    }
+    return bytes;
+  }
+
+  /** The position that halves a leaf by bytes. */
+  #middle(leaf: Leaf): number {
+    let bytes = 0;
+    for (let i = 0; i < leaf.keys.length - 1; i += 1) {
+      bytes += leaf.keys[i]!.length + KEY_OVERHEAD_BYTES;
+      if (leaf.values !== undefined) bytes += this.#weigh!(leaf.values[i]);
+      if (bytes >= leaf.bytes / 2) return i + 1;
+    }
+    return leaf.keys.length - 1;
+  }
+
+  /** Puts `right` behind `left` into the branch at `depth` of the path, splitting upwards. */
+  #insertChild(depth: number, left: TreeNode, separator: string, right: TreeNode): void {
+    const { version } = this.space;
+    const rightCount = right.isLeaf ? right.keys.length : sum(right.counts);
+    if (depth < 0) {
+      const leftCount = left.isLeaf ? left.keys.length : sum(left.counts);
+      this.root = new Branch(version, [separator], [left, right], [leftCount, rightCount]);
+      this.space.dirtyBytes += 2 * BRANCH_ENTRY_BYTES;
+      return;
+    }
+    const parent = this.#path[depth]!;
+    const at = this.#at[depth]!;
+    parent.keys.splice(at, 0, separator);
+    parent.children.splice(at + 1, 0, right);
+    parent.counts[at]! -= rightCount;
+    parent.counts.splice(at + 1, 0, rightCount);
+    parent.bytes += BRANCH_ENTRY_BYTES;
+    this.space.dirtyBytes += BRANCH_ENTRY_BYTES;
+    if (parent.children.length <= BRANCH_CHILDREN_MAX) return;
+    const isAppend = at === parent.children.length - 2 && this.#high === undefined;
+    const middle = isAppend ? parent.children.length - 2 : parent.children.length >>> 1;
+    const up = parent.keys[middle - 1]!;
+    const sibling = new Branch(
+      version,
+      parent.keys.splice(middle),
+      parent.children.splice(middle),
+      parent.counts.splice(middle),
+    );
+    parent.keys.pop();
+    parent.bytes -= sibling.bytes;
+    this.#insertChild(depth - 1, parent, up, sibling);
+  }
+
+  #removeEmpty(leaf: Leaf): void {
+    this.#leaf = undefined;
+    let node: TreeNode = leaf;
+    for (let depth = this.#path.length - 1; depth >= 0; depth -= 1) {
+      this.#free(node);
+      const parent = this.#path[depth]!;
+      this.#removeChild(parent, this.#at[depth]!);
+      if (parent.children.length > 0) {
+        this.#collapseRoot();
+        return;
+      }
+      node = parent;
+    }
+    this.root = node.isLeaf ? node : new Leaf(this.space.version, [], this.#weigh === undefined ? undefined : [], 0);
+  }
+
+  #removeChild(parent: Branch, at: number): void {
+    parent.children.splice(at, 1);
+    parent.counts.splice(at, 1);
+    parent.keys.splice(at === 0 ? 0 : at - 1, 1);
+    parent.bytes -= BRANCH_ENTRY_BYTES;
+  }
+
+  #collapseRoot(): void {
+    for (;;) {
+      const root = this.space.peek(this.root);
+      if (root === undefined || root.isLeaf || root.children.length > 1) return;
+      this.#free(root);
+      this.root = root.children[0]!;
+    }
+  }
+
+  /** Joins a thin leaf with its right neighbour when that is in memory and both fit. Else `compact` will do it. */
+  #mergeWithNext(leaf: Leaf): void {
+    const depth = this.#path.length - 1;
+    if (depth < 0) return;
+    const parent = this.#path[depth]!;
+    const at = this.#at[depth]!;
+    const nextRef = parent.children[at + 1];
+    const next = nextRef === undefined ? undefined : this.space.peek(nextRef);
+    if (next === undefined || !next.isLeaf) return;
+    if (leaf.bytes + next.bytes > (LEAF_BYTES_MAX * 3) / 4) return;
+    if (leaf.keys.length + next.keys.length > (LEAF_ENTRIES_MAX * 3) / 4) return;
+    leaf.keys.push(...next.keys);
+    if (next.values !== undefined) leaf.values!.push(...next.values);
+    leaf.bytes += next.bytes;
+    parent.counts[at]! += parent.counts[at + 1]!;
+    this.#removeChild(parent, at + 1);
+    // Left of `at + 1` the separator that went is the one between the two leaves.
+    if (next.page !== 0) this.space.dirtyBytes += next.bytes;
+    this.#free(next);
+    this.#leaf = undefined;
+    this.#collapseRoot();
+  }
+}
+
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+
+/** The shortest string that is above `left` and not above `right`: short separators make high branches. */
+export function separatorOf(left: string, right: string): string {
+  let same = 0;
+  while (same < left.length && left.charCodeAt(same) === right.charCodeAt(same)) same += 1;
+  return right.slice(0, same + 1);
+}

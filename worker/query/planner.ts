@@ -1,0 +1,229 @@
+/**
+ * Chooses how to read: by primary key, through one index, or by a scan of the collection. The best index is the one
+ * whose leading paths have the most equalities, then a range, then the wanted order. Ties in a sort are broken by
+ * the primary key in the direction of the last sorted path, so the answer does not depend on the plan (QRY-2).
+ */
+import { StoreError } from '../../src/base/store-error.ts';
+import type { FindSpec, SortOrder } from '../../src/protocol/definition.ts';
+import { COMPONENT_END, type CollectionState, encodeComponent, type IndexState } from '../indexes/index.ts';
+import type { KeyRange } from '../pages/index.ts';
+import { assertPath } from './paths.ts';
+import { type Condition, ENCODED_NULL, parseSelector, tagOf } from './selector.ts';
+
+export type Plan = {
+  /** undefined: the primary tree. */
+  readonly index: IndexState | undefined;
+  readonly access: 'key' | 'index' | 'scan';
+  /** In the order of the scan, not overlapping. */
+  readonly ranges: readonly KeyRange[];
+  readonly reverse: boolean;
+  readonly isSorted: boolean;
+  /** Conditions that the ranges do not answer. */
+  readonly residual: readonly Condition[];
+  /** Whether a row may come more than once. */
+  readonly hasRepeats: boolean;
+};
+
+/** The character after COMPONENT_END: above every key that continues a component, below every longer component. */
+const AFTER_END = String.fromCharCode(COMPONENT_END.charCodeAt(0) + 1);
+const nextTag = (tag: string): string => String.fromCharCode(tag.charCodeAt(0) + 1);
+
+type Candidate = Plan & { readonly score: number };
+
+export function planFind(collection: CollectionState, find: Pick<FindSpec, 'selector' | 'sort'>): Plan {
+  const conditions = parseSelector(find.selector);
+  for (const [path, direction] of find.sort) {
+    assertPath(path);
+    if (direction !== 1 && direction !== -1) {
+      throw new StoreError('query/wrong-operand', `The sort direction at ${path} must be 1 or -1.`, { details: { path } });
+    }
+  }
+  let best: Candidate = planPrimary(collection, conditions, find.sort);
+  for (const index of collection.indexes) {
+    const candidate = planIndex(index, conditions, find.sort, collection.spec.key);
+    if (candidate !== undefined && candidate.score > best.score) best = candidate;
+  }
+  return best;
+}
+
+function planPrimary(collection: CollectionState, conditions: readonly Condition[], sort: SortOrder): Candidate {
+  const keyField = collection.spec.key;
+  const reverse = sort.length > 0 && sort[0]![1] === -1;
+  const isSorted = sort.length === 0 || sort[0]![0] === keyField;
+  const equal = conditions.find(({ path, isIn }) => path === keyField && isIn !== undefined);
+  const base = { index: undefined, reverse, isSorted, residual: conditions, hasRepeats: false };
+  if (equal !== undefined) {
+    const keys = equal.isIn!.map(primaryFromComponent).filter((key) => key !== undefined).sort();
+    const ranges = keys.map((key) => ({ from: key, to: `${key}\u0000` }));
+    return { ...base, access: 'key', ranges: reverse ? ranges.reverse() : ranges, score: 100 };
+  }
+  const range = primaryRange(conditions.filter(({ path }) => path === keyField));
+  if (range !== undefined) return { ...base, access: 'key', ranges: [range], score: 5 + (isSorted && sort.length > 0 ? 3 : 0) };
+  return { ...base, access: 'scan', ranges: [{ from: undefined, to: undefined }], score: isSorted && sort.length > 0 ? 3 : 0 };
+}
+
+/** A number component is '2' and digits, a string component '3' and content; primary keys have '\b' or nothing instead. */
+function primaryFromComponent(component: string): string | undefined {
+  if (tagOf(component) === STRING_TAG) return component.slice(1);
+  return tagOf(component) === NUMBER_TAG ? COMPONENT_END + component.slice(1) : undefined;
+}
+
+const STRING_TAG = tagOf(encodeComponent(''));
+const NUMBER_TAG = tagOf(encodeComponent(0));
+
+/** Bounds on the key; what they let through of another type, the residual conditions refuse. */
+function primaryRange(conditions: readonly Condition[]): KeyRange | undefined {
+  if (conditions.length === 0) return undefined;
+  let from: string | undefined;
+  let to: string | undefined;
+  for (const { low, high } of conditions) {
+    const above = low === undefined ? undefined : primaryFromComponent(low.encoded);
+    const below = high === undefined ? undefined : primaryFromComponent(high.encoded);
+    if (above !== undefined && (from === undefined || above > from)) from = above;
+    // One character more lets an inclusive bound itself through.
+    if (below !== undefined && (to === undefined || below < to)) to = high!.isInclusive ? `${below}\u0000` : below;
+  }
+  return { from, to };
+}
+
+function planIndex(
+  index: IndexState,
+  conditions: readonly Condition[],
+  sort: SortOrder,
+  keyField: string,
+): Candidate | undefined {
+  const { spec } = index;
+  if (index.state !== 'ready') return undefined;
+  if (!spec.multi && index.meetsArrays) return undefined;
+  const implied = impliedConditions(index, conditions);
+  if (implied === undefined) return undefined;
+  const open = conditions.filter((condition) => !implied.includes(condition));
+  if (spec.multi) return planMulti(index, open);
+  const isExact = !spec.caseInsensitive;
+  const used: Condition[] = [];
+  let prefixes = [''];
+  let depth = 0;
+  for (; depth < spec.on.length; depth += 1) {
+    const equal = open.find(({ path, isIn }) => path === spec.on[depth] && isIn !== undefined);
+    // Several values give several ranges; only the last of the equalities may, to keep ranges few and in order.
+    if (equal === undefined || prefixes.length > 1) break;
+    used.push(equal);
+    prefixes = prefixes.flatMap((prefix) => equal.isIn!.map((value) => prefix + indexed(index, value) + COMPONENT_END));
+  }
+  const equalities = depth;
+  const bounds = prefixes.length > 1 ? [] : open.filter(({ path, isIn }) => path === spec.on[depth] && isIn === undefined);
+  const canRange = bounds.length > 0 && isExact && sameTag(bounds);
+  if (canRange) used.push(...bounds);
+  if (!answersMissing(index, used)) return undefined;
+  const order = isExact && prefixes.length === 1 ? sortDirection(spec.on, equalities, sort, keyField) : undefined;
+  if (used.length === 0 && order === undefined) return undefined;
+  const reverse = order === -1;
+  const ranges = canRange
+    ? [boundedRange(prefixes[0]!, bounds)]
+    : [...new Set(prefixes)].sort().map((prefix) => ({ from: prefix, to: prefix === '' ? undefined : afterPrefix(prefix) }));
+  return {
+    index,
+    access: 'index',
+    ranges: reverse ? ranges.reverse() : ranges,
+    reverse,
+    isSorted: sort.length === 0 || order !== undefined,
+    residual: isExact ? open.filter((condition) => !used.includes(condition)) : open,
+    hasRepeats: false,
+    score: equalities * 10 + (canRange ? 5 : 0) + (order !== undefined && sort.length > 0 ? 3 : 0) + (spec.unique ? 1 : 0),
+  };
+}
+
+/** A row has an entry for each element, so bounds that different elements may fulfil cannot be joined into one range. */
+function planMulti(index: IndexState, open: readonly Condition[]): Candidate | undefined {
+  const [path] = index.spec.on;
+  const accepts = (condition: Condition): boolean =>
+    condition.path === path && ![...(condition.isIn ?? []), condition.low?.encoded, condition.high?.encoded].some(isNullOrArray);
+  const equal = open.find((condition) => condition.isIn !== undefined && accepts(condition));
+  const chosen = equal ?? (index.spec.caseInsensitive ? undefined : open.find(accepts));
+  if (chosen === undefined) return undefined;
+  const ranges =
+    chosen.isIn !== undefined
+      ? [...new Set(chosen.isIn.map((value) => indexed(index, value) + COMPONENT_END))]
+          .sort()
+          .map((prefix) => ({ from: prefix, to: afterPrefix(prefix) }))
+      : [boundedRange('', [chosen])];
+  const isExact = !index.spec.caseInsensitive;
+  return {
+    index,
+    access: 'index',
+    ranges,
+    reverse: false,
+    isSorted: false,
+    residual: isExact ? open.filter((condition) => condition !== chosen) : open,
+    hasRepeats: chosen.isIn === undefined || chosen.isIn.length > 1,
+    score: chosen.isIn !== undefined ? 10 : 5,
+  };
+}
+
+const isNullOrArray = (encoded: string | undefined): boolean =>
+  encoded !== undefined && (encoded === ENCODED_NULL || tagOf(encoded) === ARRAY_TAG);
+const ARRAY_TAG = tagOf(encodeComponent([]));
+
+/** The operand as the index holds it. */
+function indexed(index: IndexState, encoded: string): string {
+  return index.spec.caseInsensitive && tagOf(encoded) === STRING_TAG ? index.foldEncoded(encoded) : encoded;
+}
+
+/** The conditions that a partial index answers by its existence, or undefined when the query does not imply its `where`. */
+function impliedConditions(index: IndexState, conditions: readonly Condition[]): readonly Condition[] | undefined {
+  if (index.spec.where === undefined) return [];
+  const implied: Condition[] = [];
+  for (const needed of parseSelector(index.spec.where)) {
+    const same = conditions.find((condition) => JSON.stringify(condition) === JSON.stringify(needed));
+    if (same === undefined) return undefined;
+    implied.push(same);
+  }
+  return implied;
+}
+
+/** A sparse index has no entry for rows that lack all its paths, so some used condition must refuse missing values. */
+function answersMissing(index: IndexState, used: readonly Condition[]): boolean {
+  if (!index.spec.sparse) return true;
+  return used.some(({ isIn, low, high }) => ![...(isIn ?? []), low?.encoded, high?.encoded].includes(ENCODED_NULL));
+}
+
+const sameTag = (bounds: readonly Condition[]): boolean =>
+  new Set(bounds.map(({ low, high }) => tagOf((low ?? high)!.encoded))).size === 1;
+
+const afterPrefix = (prefix: string): string => prefix.slice(0, -1) + AFTER_END;
+
+function boundedRange(prefix: string, bounds: readonly Condition[]): KeyRange {
+  const tag = tagOf((bounds[0]!.low ?? bounds[0]!.high)!.encoded);
+  let from = prefix + tag;
+  let to = prefix + nextTag(tag);
+  for (const { low, high } of bounds) {
+    if (low !== undefined) {
+      const edge = prefix + low.encoded + (low.isInclusive ? '' : AFTER_END);
+      if (edge > from) from = edge;
+    }
+    if (high !== undefined) {
+      const edge = prefix + high.encoded + (high.isInclusive ? AFTER_END : '');
+      if (edge < to) to = edge;
+    }
+  }
+  return { from, to };
+}
+
+/** The direction in which an index gives a sort, behind `equalities` fixed paths; undefined when it does not. */
+function sortDirection(
+  on: readonly string[],
+  equalities: number,
+  sort: SortOrder,
+  keyField: string,
+): 1 | -1 | undefined {
+  const fixed = on.slice(0, equalities);
+  const open = sort.filter(([path]) => !fixed.includes(path));
+  if (sort.length === 0) return 1;
+  // The tie-break follows the last sorted path: a fixed one must agree with the others.
+  const direction = sort[sort.length - 1]![1];
+  if (open.some(([, each]) => each !== direction)) return undefined;
+  const given = [...on.slice(equalities), keyField];
+  if (!open.every(([path], at) => path === given[at])) return undefined;
+  // Paths of the index behind the sorted ones would break ties before the primary key does.
+  return open.length >= on.length - equalities ? direction : undefined;
+}

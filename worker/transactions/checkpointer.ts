@@ -1,0 +1,185 @@
+/**
+ * Decides when the log is taken up into pages, and does it. A checkpoint writes the stored state of all trees with the
+ * new log floor in one transaction (B8); only then is the log trimmed and are blobs deleted, both safe to repeat.
+ */
+import { toBlobId, toLsn } from '../../src/base/ids.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import { type CheckpointResult, writeCheckpoint } from '../pages/index.ts';
+import type { Storage } from '../storage/index.ts';
+import { CATALOGUE_FORMAT, type Catalogue, encodeCatalogue, type StoreState } from './store-state.ts';
+
+/** Log bytes that ask for a checkpoint: bounds recovery, and the memory of pages not yet written. */
+export const CHECKPOINT_LOG_BYTES: number = 8 * 1024 * 1024;
+/** Frames that ask for a checkpoint: replaying many small frames costs more than their bytes say. */
+export const CHECKPOINT_FRAMES = 20_000;
+/** Estimated bytes of changed pages that ask for a checkpoint, whatever the log says: random writes touch many pages. */
+export const CHECKPOINT_DIRTY_BYTES: number = 16 * 1024 * 1024;
+/** Writers wait when a checkpoint has fallen behind by this factor. */
+const HOLD_FACTOR = 3;
+/** A pause in writing after which a log of more than IDLE_LOG_BYTES is taken up. */
+const IDLE_MS = 1_000;
+const IDLE_LOG_BYTES: number = 128 * 1024;
+
+export type CheckpointerOptions = {
+  readonly state: StoreState;
+  readonly storage: Storage;
+  readonly generation: number;
+  readonly epoch: number;
+  readonly storedLsn: number;
+  readonly logBytes: number;
+  readonly logFrames: number;
+  /** `manual`: only when asked. */
+  readonly mode: 'automatic' | 'manual';
+  readonly now: () => number;
+  readonly setTimer: (run: () => void, ms: number) => () => void;
+  readonly yieldTask: () => Promise<void>;
+  readonly hold: () => void;
+  readonly release: () => void;
+  readonly onFailure: (error: StoreError) => void;
+};
+
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  #generation: number;
+  #storedLsn: number;
+  #running: Promise<CheckpointResult> | undefined;
+  #cancelIdle: (() => void) | undefined;
+  #isClosed = false;
+  logBytes: number;
+  logFrames: number;
+  checkpoints = 0;
+
+  constructor(options: CheckpointerOptions) {
+    this.#options = options;
+    this.#generation = options.generation;
+    this.#storedLsn = options.storedLsn;
+    this.logBytes = options.logBytes;
+    this.logFrames = options.logFrames;
+  }
+
+  /** A group was stored. */
+  noteStored(appended: { readonly firstLsn: number; readonly lastLsn: number; readonly bytes: number } | undefined): void {
+    if (appended !== undefined) {
+      this.#storedLsn = appended.lastLsn;
+      this.logBytes += appended.bytes;
+      this.logFrames += appended.lastLsn - appended.firstLsn + 1;
+    }
+    if (this.#options.mode === 'manual') return;
+    if (this.#pressure >= 1) this.#start();
+    if (this.#pressure >= HOLD_FACTOR && this.#running !== undefined) this.#options.hold();
+    this.#armIdle();
+  }
+
+  /** 1 asks for a checkpoint. */
+  get #pressure(): number {
+    const { dirtyBytes } = this.#options.state.space;
+    return Math.max(this.logBytes / CHECKPOINT_LOG_BYTES, this.logFrames / CHECKPOINT_FRAMES, dirtyBytes / CHECKPOINT_DIRTY_BYTES);
+  }
+
+  #armIdle(): void {
+    this.#cancelIdle?.();
+    this.#cancelIdle = undefined;
+    if (this.#isClosed || this.logBytes < IDLE_LOG_BYTES) return;
+    this.#cancelIdle = this.#options.setTimer(() => this.#start(), IDLE_MS);
+  }
+
+  #start(): void {
+    if (this.#running !== undefined || this.#isClosed) return;
+    this.run().catch((error) => this.#options.onFailure(error));
+  }
+
+  /** Takes up all that is stored now. Joins one that is running, and then makes another when more was stored since. */
+  async run(): Promise<CheckpointResult> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    this.#running = this.#write().finally(() => {
+      this.#running = undefined;
+      this.#options.release();
+    });
+    return this.#running;
+  }
+
+  /** No further checkpoint begins by itself; answers when the running one has ended. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelIdle?.();
+    await this.#running?.catch(() => undefined);
+  }
+
+  async #write(): Promise<CheckpointResult> {
+    const { state, storage } = this.#options;
+    const { space, snapshots } = state;
+    // Everything up to the first await belongs to one moment: the stored states, their LSN, and what they do not need.
+    const floor = this.#storedLsn;
+    const logBytes = this.logBytes;
+    const logFrames = this.logFrames;
+    const generation = this.#generation + 1;
+    const trees = state.trees.map((tree) => ({ tree, state: tree.stored }));
+    const catalogue = this.#catalogue(floor);
+    const { free, pending } = snapshots.take();
+    const pendingBlobs = [...pending.blobs, ...free.blobs];
+    let result: CheckpointResult;
+    try {
+      result = await writeCheckpoint({
+        space,
+        store: storage.pages,
+        generation,
+        trees,
+        frees: free.pages,
+        superblock: (roots) => encodeCatalogue(catalogue({ roots, pendingPages: pending.pages, pendingBlobs })),
+        now: this.#options.now,
+        yieldTask: this.#options.yieldTask,
+      });
+    } catch (error) {
+      snapshots.giveBack(free);
+      throw error instanceof StoreError ? error : new StoreError('storage/failed', String(error), { cause: error });
+    }
+    this.#generation = generation;
+    this.logBytes -= logBytes;
+    this.logFrames -= logFrames;
+    this.checkpoints += 1;
+    await storage.log.trim(toLsn(floor));
+    if (free.blobs.length > 0) await storage.blobs.delete(free.blobs.map(toBlobId));
+    space.trim();
+    return result;
+  }
+
+  /** The catalogue as of now; roots and pages are filled in when they are known. */
+  #catalogue(
+    floor: number,
+  ): (late: { roots: readonly number[]; pendingPages: readonly number[]; pendingBlobs: readonly number[] }) => Catalogue {
+    const { state, epoch } = this.#options;
+    const { nextBlob, nextTree, nextCollection } = state;
+    const collections = [...state.collections.values()].map(({ id, spec, primary, indexes }) => ({
+      id,
+      spec,
+      tree: primary.id,
+      count: primary.stored.count,
+      indexes: indexes.map((index) => ({
+        spec: index.spec,
+        tree: index.tree.id,
+        count: index.tree.stored.count,
+        state: index.state,
+        meetsArrays: index.meetsArrays,
+      })),
+    }));
+    return ({ roots, pendingPages, pendingBlobs }) => {
+      let at = 0;
+      return {
+        format: CATALOGUE_FORMAT,
+        floor,
+        epoch,
+        nextPage: state.space.nextPage,
+        nextBlob,
+        nextTree,
+        nextCollection,
+        pendingPages,
+        pendingBlobs,
+        collections: collections.map((collection) => ({
+          ...collection,
+          root: roots[at++]!,
+          indexes: collection.indexes.map((index) => ({ ...index, root: roots[at++]! })),
+        })),
+      };
+    };
+  }
+}

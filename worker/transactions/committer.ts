@@ -1,0 +1,460 @@
+/**
+ * One writer for the store. Writes are prepared and applied to the head in the order in which they came, gathered into
+ * a group while the former group is being stored, and answered when their own group is.
+ *
+ * Invariants
+ * - Readers see what is stored, and under `deferred` also what was answered from memory (TX-1).
+ * - One append is in flight (T2). What failed to be stored leaves no trace: trees go back to the stored state, and
+ *   writes that were gathered meanwhile are prepared again (B1).
+ * - After an outcome that is not known, or a second writer, nothing more is written (engine/poisoned).
+ */
+import { assert } from '../../src/base/assert.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import type { ChangeEvent, Durability, DurabilityGiven, MaybePromise, WriteOutcome } from '../../src/protocol/engine-api.ts';
+import type { CollectionState } from '../indexes/index.ts';
+import type { Tree, TreeState } from '../pages/index.ts';
+import type { BlobWrite } from '../storage/index.ts';
+import type { WalAppended, WalWriter } from '../wal/index.ts';
+import { type CatalogueChange, type Commit, encodeCommits, type Operation } from './commit-format.ts';
+import type { StoreState } from './store-state.ts';
+import { applyWrite, eventsOf, operationsOf, type PreparedWrite } from './write-task.ts';
+
+/** What `deferred` promises: stored at most this long after the answer, when storage keeps up. */
+export const DEFERRED_MS = 20;
+/** Writes that may wait for their turn. */
+const QUEUE_LENGTH_MAX = 100_000;
+/** A group is closed to further writes at about this many rows; the next one gathers them. */
+const GROUP_ROWS_MAX = 20_000;
+
+type Task =
+  | { readonly type: 'write'; readonly prepare: () => PreparedWrite; readonly caller: Caller }
+  /** Changes trees without a word in the log: what is lost in a crash is done again (index builds, compaction). */
+  | { readonly type: 'upkeep'; readonly collection: CollectionState; readonly run: () => unknown; readonly caller: Caller }
+  | { readonly type: 'catalogue'; readonly changes: readonly CatalogueChange[]; readonly caller: Caller };
+
+type Caller = {
+  readonly durability: Durability;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (outcome: WriteOutcome) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+type Member = {
+  readonly task: Task;
+  readonly value: unknown;
+  readonly collection: string;
+  readonly events: readonly ChangeEvent[];
+  isAnswered: boolean;
+};
+
+type Group = {
+  members: Member[];
+  commits: Commit[];
+  blobs: BlobWrite[];
+  freedBlobs: number[];
+  catalogue: CatalogueChange[];
+  touched: Set<CollectionState>;
+  rows: number;
+  isStrict: boolean;
+  /** Whether somebody waits for the append; a group of deferred commits alone waits for its timer. */
+  isAwaited: boolean;
+  /** Whether a deferred commit made it visible already. */
+  isShown: boolean;
+};
+
+type SealedGroup = Group & { readonly states: ReadonlyMap<Tree, TreeState>; readonly freedPages: readonly number[] };
+
+export type CommitterOptions = {
+  readonly state: StoreState;
+  readonly wal: WalWriter;
+  /** What a stored frame gives on this storage: `none` when it is memory. */
+  readonly given: (durability: Durability) => DurabilityGiven;
+  readonly setTimer: (run: () => void, ms: number) => () => void;
+  /** After a group is stored and visible. */
+  readonly onStored: (appended: WalAppended | undefined) => void;
+  readonly onChanges: (collection: string, events: readonly ChangeEvent[]) => void;
+  readonly hasListeners: (collection: string) => boolean;
+  readonly onPoisoned: (error: StoreError) => void;
+};
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  readonly #state: StoreState;
+  #queue: Task[] = [];
+  #group: Group = createGroup();
+  #inFlight: SealedGroup | undefined;
+  #isPreparing = false;
+  #isScheduled = false;
+  #isHeld = false;
+  #cancelTimer: (() => void) | undefined;
+  #poison: StoreError | undefined;
+  #idleWaiters: (() => void)[] = [];
+  /** Writes to be done again before those of the queue. */
+  #retried: readonly Task[] = [];
+  /** How often the head went back: what was prepared across such a moment is prepared again. */
+  rollbacks = 0;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+    this.#state = options.state;
+  }
+
+  get poison(): StoreError | undefined {
+    return this.#poison;
+  }
+
+  write(prepare: () => PreparedWrite, options: { durability: Durability; signal: AbortSignal | undefined }): Promise<WriteOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#enqueue({ type: 'write', prepare, caller: { ...options, resolve, reject } });
+    });
+  }
+
+  /** Runs a change of trees between writes, and answers when what it did is part of the stored state. */
+  async upkeep<T>(collection: CollectionState, run: () => T): Promise<T> {
+    const { value } = await new Promise<WriteOutcome>((resolve, reject) => {
+      this.#enqueue({ type: 'upkeep', collection, run, caller: { durability: 'relaxed', signal: undefined, resolve, reject } });
+    });
+    return value as T;
+  }
+
+  async changeCatalogue(changes: readonly CatalogueChange[]): Promise<void> {
+    await new Promise<WriteOutcome>((resolve, reject) => {
+      this.#enqueue({ type: 'catalogue', changes, caller: { durability: 'strict', signal: undefined, resolve, reject } });
+    });
+  }
+
+  /** Stops taking up writes while a checkpoint catches up; they wait in the queue. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.#schedule();
+  }
+
+  /** Stores what is gathered without waiting for more, and answers when everything queued so far is stored. */
+  flush(): Promise<void> {
+    if (this.#poison !== undefined) return Promise.reject(this.#poison);
+    if (this.#isIdle) return Promise.resolve();
+    this.#group.isAwaited = true;
+    this.#schedule();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  get #isIdle(): boolean {
+    return this.#queue.length + this.#retried.length === 0 && this.#group.members.length === 0 && this.#inFlight === undefined && !this.#isPreparing;
+  }
+
+  #enqueue(task: Task): void {
+    if (this.#poison !== undefined) return task.caller.reject(this.#poison);
+    if (this.#queue.length >= QUEUE_LENGTH_MAX) {
+      const hint = 'Await some of the writes before starting more, or use createMany().';
+      return task.caller.reject(
+        new StoreError('engine/overloaded', `${QUEUE_LENGTH_MAX} writes are waiting.`, { details: { limit: QUEUE_LENGTH_MAX }, hint }),
+      );
+    }
+    this.#queue.push(task);
+    this.#schedule();
+  }
+
+  /** Calls of one message arrive in one turn; they are taken up together after it. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#isPreparing) return;
+    let taken = 0;
+    try {
+      for (;;) {
+        if (this.#retried.length > 0) {
+          this.#queue.splice(0, taken, ...this.#retried);
+          this.#retried = [];
+          taken = 0;
+        }
+        if (taken >= this.#queue.length || this.#isHeld || this.#poison !== undefined || this.#group.rows >= GROUP_ROWS_MAX) break;
+        const step = this.#perform(this.#queue[taken++]!);
+        if (step instanceof Promise) {
+          this.#isPreparing = true;
+          step.then(
+            () => this.#resume(),
+            (error) => this.#fail(error),
+          );
+          return;
+        }
+      }
+    } catch (error) {
+      this.#fail(error);
+      return;
+    } finally {
+      this.#queue.splice(0, taken);
+    }
+    this.#seal();
+    this.#settleIdle();
+  }
+
+  #resume(): void {
+    this.#isPreparing = false;
+    this.#pump();
+  }
+
+  #perform(task: Task): MaybePromise<void> {
+    const { caller } = task;
+    if (caller.signal?.aborted === true) return caller.reject(aborted());
+    if (task.type === 'catalogue') return this.#gather(task, { value: undefined, operations: task.changes.map(toOperation) });
+    if (task.type === 'upkeep') {
+      return this.#change(task, task.collection, task.run, (value) => this.#gather(task, { value, operations: [] }));
+    }
+    let prepared: MaybePromise<PreparedWrite>;
+    try {
+      prepared = this.#state.space.whenResident(task.prepare);
+    } catch (error) {
+      return caller.reject(error);
+    }
+    if (!(prepared instanceof Promise)) return this.#apply(task, prepared);
+    const { rollbacks } = this;
+    return prepared.then(
+      // What was prepared against a head that is no more is prepared again.
+      (ready) => (rollbacks === this.rollbacks ? this.#apply(task, ready) : this.#perform(task)),
+      (error) => caller.reject(error),
+    );
+  }
+
+  #apply(task: Task, prepared: PreparedWrite): MaybePromise<void> {
+    const { collection, changes } = prepared;
+    if (changes.length === 0) return this.#answerUnchanged(task, prepared);
+    return this.#change(
+      task,
+      collection,
+      () => applyWrite(prepared),
+      () => {
+        const group = this.#group;
+        group.rows += changes.length;
+        for (const blob of prepared.blobs) group.blobs.push(blob);
+        for (const { freedBlob } of changes) if (freedBlob !== undefined) group.freedBlobs.push(freedBlob);
+        const events = this.#options.hasListeners(collection.spec.name) ? eventsOf(prepared) : [];
+        this.#gather(task, {
+          value: prepared.value,
+          operations: operationsOf(prepared),
+          changed: { collection: collection.spec.name, events },
+        });
+      },
+    );
+  }
+
+  /** Changes the head, pages being loaded as needed. A change that cannot be completed is undone with its group. */
+  #change<T>(task: Task, collection: CollectionState, run: () => T, finish: (value: T) => void): MaybePromise<void> {
+    this.#group.touched.add(collection);
+    const { rollbacks } = this;
+    let changing: MaybePromise<T>;
+    try {
+      changing = this.#state.space.whenResident(run);
+    } catch (error) {
+      return this.#undo(task, error);
+    }
+    if (!(changing instanceof Promise)) return finish(changing);
+    return changing.then(
+      (value) => (rollbacks === this.rollbacks ? finish(value) : this.#perform(task)),
+      (error) => (rollbacks === this.rollbacks ? this.#undo(task, error) : this.#perform(task)),
+    );
+  }
+
+  /** A page that was needed could not be read. The head goes back to what is under way, and the others are done again. */
+  #undo(task: Task, error: unknown): void {
+    if (!(error instanceof StoreError)) throw error;
+    const gathered = this.#group.members;
+    this.#rollBack(this.#inFlight?.states);
+    task.caller.reject(error);
+    if (gathered.some(({ isAnswered }) => isAnswered)) this.#poisonWith(error, gathered);
+    else this.#retried = gathered.map((member) => member.task);
+  }
+
+  #rollBack(states: ReadonlyMap<Tree, TreeState> | undefined): void {
+    this.rollbacks += 1;
+    this.#group = createGroup();
+    for (const tree of this.#state.trees) tree.rollback(states?.get(tree));
+    this.#state.space.freed = [];
+    this.#state.space.version += 1;
+  }
+
+  /** A write that changes nothing is answered at once, unless it rests on something that is not stored yet. */
+  #answerUnchanged(task: Task, { value }: PreparedWrite): void {
+    if (this.#group.members.length > 0) return this.#gather(task, { value, operations: [] });
+    const { durability } = task.caller;
+    const answer = (): void => task.caller.resolve({ durability: this.#options.given(durability), value });
+    if (this.#inFlight === undefined) answer();
+    else this.#gather(task, { value, operations: [] });
+  }
+
+  #gather(
+    task: Task,
+    done: {
+      readonly value: unknown;
+      readonly operations: readonly Operation[];
+      readonly changed?: { readonly collection: string; readonly events: readonly ChangeEvent[] };
+    },
+  ): void {
+    const group = this.#group;
+    const { caller } = task;
+    const { collection, events } = done.changed ?? { collection: '', events: [] };
+    const member: Member = { task, value: done.value, collection, events, isAnswered: false };
+    group.members.push(member);
+    if (done.operations.length > 0) group.commits.push(done.operations);
+    if (task.type === 'catalogue') group.catalogue.push(...task.changes);
+    if (caller.durability === 'strict') group.isStrict = true;
+    if (caller.durability === 'deferred') this.#showEarly(member);
+    else group.isAwaited = true;
+  }
+
+  /** `deferred`: what is applied becomes visible and is answered before it is stored. */
+  #showEarly(member: Member): void {
+    for (const { trees } of this.#group.touched) for (const tree of trees) tree.visible = tree.seal();
+    this.#state.space.version += 1;
+    member.isAnswered = true;
+    this.#group.isShown = true;
+    this.#emit([member]);
+    member.task.caller.resolve({ durability: this.#options.given('deferred'), value: member.value });
+  }
+
+  #seal(): void {
+    const group = this.#group;
+    if (this.#inFlight !== undefined || group.members.length === 0 || this.#poison !== undefined) return;
+    if (!group.isAwaited) {
+      this.#cancelTimer ??= this.#options.setTimer(() => {
+        this.#cancelTimer = undefined;
+        this.#group.isAwaited = true;
+        this.#schedule();
+      }, DEFERRED_MS);
+      return;
+    }
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const { space } = this.#state;
+    const states = new Map<Tree, TreeState>();
+    for (const { trees } of group.touched) for (const tree of trees) states.set(tree, tree.seal());
+    space.version += 1;
+    const sealed: SealedGroup = { ...group, states, freedPages: space.freed };
+    space.freed = [];
+    this.#group = createGroup();
+    this.#inFlight = sealed;
+    if (group.commits.length === 0) return this.#stored(sealed, undefined);
+    this.#options.wal
+      .append({ payload: encodeCommits(group.commits), blobs: group.blobs, durability: group.isStrict ? 'strict' : 'relaxed' })
+      .then(
+        (appended) => this.#stored(sealed, appended),
+        (error) => this.#notStored(sealed, error),
+      )
+      .catch((error) => this.#fail(error));
+  }
+
+  #stored(group: SealedGroup, appended: WalAppended | undefined): void {
+    assert(this.#inFlight === group, 'Groups are stored one after the other.');
+    this.#inFlight = undefined;
+    for (const [tree, state] of group.states) {
+      // Deferred commits that came since are visible already, and stay so.
+      if (!this.#group.isShown) tree.visible = state;
+      tree.stored = state;
+    }
+    for (const change of group.catalogue) this.#state.applyCatalogueChange(change);
+    this.#state.snapshots.publish({ pages: group.freedPages, blobs: group.freedBlobs });
+    const open = group.members.filter(({ isAnswered }) => !isAnswered);
+    this.#emit(open);
+    this.#options.onStored(appended);
+    for (const { task, value } of open) task.caller.resolve({ durability: this.#options.given(task.caller.durability), value });
+    if (!this.#isPreparing) this.#state.trim();
+    // The next group has gathered meanwhile.
+    if (!this.#isPreparing) this.#pump();
+  }
+
+  #emit(members: readonly Member[]): void {
+    for (const { collection, events } of members) if (events.length > 0) this.#options.onChanges(collection, events);
+  }
+
+  #notStored(group: SealedGroup, error: unknown): void {
+    const cause = error instanceof StoreError ? error : new StoreError('storage/failed', String(error), { cause: error });
+    const gathered = this.#group;
+    const isKnown = cause.code !== 'storage/outcome-unknown' && cause.code !== 'storage/log-collision' && cause.code !== 'wal/stopped';
+    // Whoever was answered from memory cannot be taken back: the state in memory is no longer a true one.
+    const hasPromised = [...group.members, ...gathered.members].some(({ isAnswered }) => isAnswered);
+    this.#inFlight = undefined;
+    this.#rollBack(undefined);
+    for (const { task, isAnswered } of group.members) if (!isAnswered) task.caller.reject(refusalOf(cause));
+    if (!isKnown || hasPromised) {
+      this.#poisonWith(cause, gathered.members);
+      return;
+    }
+    this.#retried = [...gathered.members.map(({ task }) => task), ...this.#retried];
+    if (!this.#isPreparing) this.#pump();
+  }
+
+  #poisonWith(cause: StoreError, gathered: readonly Member[]): void {
+    const poison =
+      cause.code === 'storage/log-collision'
+        ? new StoreError('engine/superseded', 'Another writer has taken over this store. Nothing of its data was touched.', {
+            cause,
+            hint: 'Close this store and open it again.',
+          })
+        : new StoreError('engine/poisoned', `The store cannot go on after: ${cause.message}`, {
+            details: { code: cause.code },
+            cause,
+            hint: 'Close the store and open it again: it recovers to the last stored commit.',
+          });
+    this.#poison = poison;
+    for (const { task, isAnswered } of gathered) if (!isAnswered) task.caller.reject(poison);
+    for (const task of [...this.#retried, ...this.#queue]) task.caller.reject(poison);
+    this.#retried = [];
+    this.#queue = [];
+    this.#options.onPoisoned(poison);
+    this.#settleIdle();
+  }
+
+  /** Applying failed part way (a damaged page), or a bug: the head cannot be trusted, the stored state can. */
+  #fail(error: unknown): void {
+    this.#isPreparing = false;
+    const cause = error instanceof StoreError ? error : new StoreError('engine/bug', String(error), { cause: error });
+    const gathered = this.#group.members;
+    this.#rollBack(undefined);
+    this.#poisonWith(cause, gathered);
+  }
+
+  #settleIdle(): void {
+    if (!this.#isIdle && this.#poison === undefined) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const settle of waiters) settle();
+  }
+}
+
+function createGroup(): Group {
+  return {
+    members: [],
+    commits: [],
+    blobs: [],
+    freedBlobs: [],
+    catalogue: [],
+    touched: new Set(),
+    rows: 0,
+    isStrict: false,
+    isAwaited: false,
+    isShown: false,
+  };
+}
+
+const toOperation = (change: CatalogueChange): Operation => ({ type: 'catalogue', change });
+
+export const aborted = (): StoreError => new StoreError('call/aborted', 'The call was cancelled before it took effect.');
+
+function refusalOf(cause: StoreError): StoreError {
+  if (cause.code !== 'storage/quota') return cause;
+  return new StoreError('storage/quota', 'The browser gives this site no more space. The write was not stored; what was stored before is intact.', {
+    details: cause.details,
+    cause,
+    hint: 'Delete rows, call store.compact(), or ask for persistent storage.',
+  });
+}

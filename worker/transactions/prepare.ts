@@ -1,0 +1,262 @@
+/**
+ * From a request to the changes that it means, against the head and without changing it. Everything that can be refused
+ * is refused here, so what is prepared applies whole. May throw PAGE_MISS, and is then asked again.
+ */
+import { unreachable } from '../../src/base/assert.ts';
+import { deepEqual } from '../../src/base/deep-equal.ts';
+import type { Row } from '../../src/base/row.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import type { WriteRequest } from '../../src/protocol/engine-api.ts';
+import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
+import type { BlobWrite } from '../storage/index.ts';
+import { applyChanges } from '../query/index.ts';
+import type { StoreState } from './store-state.ts';
+import { type PreparedWrite, presentRow, type RowChange, storedRow } from './write-task.ts';
+
+/** What is wrong with a row by the collection's schema; [] when nothing is. */
+export type RowValidator = (row: Row) => readonly { readonly path: string; readonly rule: string; readonly message: string }[];
+
+export type PrepareContext = {
+  readonly state: StoreState;
+  readonly validatorOf: (collection: CollectionState) => RowValidator | undefined;
+  /** Encoded primary keys of the rows of the head that a selector finds. May throw PAGE_MISS. */
+  readonly findKeys: (collection: CollectionState, selector: Readonly<Record<string, unknown>>) => readonly string[];
+};
+
+/** Most wrong rows that one error names. */
+const WRONG_ROWS_MAX = 20;
+/** Index keys can only be too long in rows with at least this many estimated bytes. */
+const LONG_KEY_ROW_BYTES = 512;
+
+export function prepareWrite(context: PrepareContext, request: WriteRequest): PreparedWrite {
+  const collection = context.state.must(request.collection);
+  switch (request.type) {
+    case 'create':
+    case 'put':
+      return prepareRows(context, collection, request);
+    case 'update':
+      return prepareUpdate(context, collection, [encodePrimaryKey(request.key)], request);
+    case 'updateMany':
+      return prepareUpdate(context, collection, context.findKeys(collection, request.selector), request);
+    case 'delete':
+      return prepareDelete(context, collection, [encodePrimaryKey(request.key)], ([removed]) => removed !== undefined);
+    case 'deleteMany':
+      return prepareDelete(context, collection, context.findKeys(collection, request.selector), ({ length }) => length);
+    case 'replace':
+      return prepareReplace(context, collection, request.rows);
+    default:
+      return unreachable(request);
+  }
+}
+
+/** The rows that an update would give: what a page validates with a schema that only the page has. */
+export function previewUpdate(
+  { state, findKeys }: PrepareContext,
+  request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>,
+): readonly { readonly before: Row; readonly after: Row }[] {
+  const collection = state.must(request.collection);
+  const keys = request.type === 'update' ? [encodePrimaryKey(request.key)] : findKeys(collection, request.selector);
+  return keys.flatMap((key) => {
+    const present = presentRow(state, collection, key);
+    if (present === undefined) return [];
+    return [{ before: present.before, after: applyChanges(present.before, request.changes, collection.spec.key) }];
+  });
+}
+
+type WrongRow = { readonly row: number; readonly key: unknown; readonly code: string; readonly rule: string };
+
+function prepareRows(
+  context: PrepareContext,
+  collection: CollectionState,
+  request: Extract<WriteRequest, { type: 'create' | 'put' }>,
+): PreparedWrite {
+  const { rows } = request;
+  const { state } = context;
+  const wrong: WrongRow[] = [];
+  const errors: StoreError[] = [];
+  const refuse = (row: number, error: StoreError): void => {
+    if (errors.length === 0) errors.push(error);
+    if (wrong.length < WRONG_ROWS_MAX) {
+      wrong.push({ row, key: rows[row]?.[collection.spec.key], code: error.code, rule: error.message });
+    }
+  };
+  const keys: string[] = new Array(rows.length);
+  let isAscending = true;
+  for (let i = 0; i < rows.length; i += 1) {
+    try {
+      keys[i] = encodePrimaryKey(collection.keyOf(rows[i]!));
+      if (i > 0 && keys[i - 1]! >= keys[i]!) isAscending = false;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      refuse(i, withCollection(error, collection));
+      keys[i] = '';
+    }
+  }
+  throwWrong(collection, rows.length, wrong, errors);
+  const order = Array.from(keys.keys());
+  if (!isAscending) order.sort((a, b) => (keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : a - b));
+  const validate = context.validatorOf(collection);
+  const hasUnique = collection.indexes.some(({ spec }) => spec.unique);
+  const changes: RowChange[] = [];
+  const blobs: BlobWrite[] = [];
+  // Keys above the last one of the tree need no look-up; bulk inserts of fresh keys are the common case.
+  let previous: string | undefined;
+  for (const at of order) {
+    const row = rows[at]!;
+    const key = keys[at]!;
+    try {
+      if (key === previous) {
+        if (request.type === 'create') throw duplicateKey(collection, row, 'twice in this call');
+        changes.pop();
+      }
+      previous = key;
+      const present = collection.primary.count === 0 ? undefined : presentForWrite(state, collection, key, request.type);
+      if (present !== undefined && request.type === 'create') throw duplicateKey(collection, row, 'present');
+      if (validate !== undefined) checkSchema(collection, row, validate);
+      const after = storedRow(state, collection, key, row, blobs);
+      collection.checkKeyLengths(key, row, LONG_KEY_ROW_BYTES);
+      if (hasUnique && rows.length === 1) collection.checkUnique(key, row);
+      changes.push({ key, before: present?.before, freedBlob: present?.freedBlob, after });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      refuse(at, error);
+    }
+  }
+  throwWrong(collection, rows.length, wrong, errors);
+  if (hasUnique && rows.length > 1) checkUniqueTogether(collection, changes);
+  const encoded = blobs.length === 0 && isAscending ? request.encoded : undefined;
+  return { collection, changes, encoded, blobs, value: undefined };
+}
+
+function presentForWrite(
+  state: StoreState,
+  collection: CollectionState,
+  key: string,
+  type: 'create' | 'put',
+): { readonly before: Row; readonly freedBlob: number | undefined } | undefined {
+  // A create refuses a present row whatever it holds: its large values need not be read.
+  if (type === 'create') return collection.primary.has(key) ? { before: {}, freedBlob: undefined } : undefined;
+  return presentRow(state, collection, key);
+}
+
+/** Unique indexes against the rows of the same call, and against those that the call leaves alone. */
+function checkUniqueTogether(collection: CollectionState, changes: readonly RowChange[]): void {
+  const changed = new Set(changes.map(({ key }) => key));
+  const seen = new Map<string, string>();
+  for (const { key, after } of changes) {
+    if (after === undefined) continue;
+    collection.checkUnique(key, after.row, { ignored: changed, seen });
+  }
+}
+
+function prepareUpdate(
+  context: PrepareContext,
+  collection: CollectionState,
+  keys: readonly string[],
+  request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>,
+): PreparedWrite {
+  const changed: { key: string; before: Row; after: Row; freedBlob: number | undefined }[] = [];
+  for (const key of keys) {
+    const present = presentRow(context.state, collection, key);
+    if (present === undefined) continue;
+    const after = applyChanges(present.before, request.changes, collection.spec.key);
+    changed.push({ key, before: present.before, after, freedBlob: present.freedBlob });
+  }
+  const value = request.type === 'updateMany' ? changed.length : changed[0]?.after;
+  return prepareReplacements(context, collection, changed, value);
+}
+
+function prepareReplace(
+  context: PrepareContext,
+  collection: CollectionState,
+  rows: readonly { readonly before: Row; readonly after: Row }[],
+): PreparedWrite {
+  const changed: { key: string; before: Row; after: Row; freedBlob: number | undefined }[] = [];
+  for (const { before, after } of rows) {
+    const key = encodePrimaryKey(collection.keyOf(before));
+    const present = presentRow(context.state, collection, key);
+    if (present === undefined || !deepEqual(present.before, before)) {
+      return { collection, changes: [], encoded: undefined, blobs: [], value: false };
+    }
+    if (encodePrimaryKey(collection.keyOf(after)) !== key) {
+      throw new StoreError('update/changes-key', `An update of ${collection.spec.name} must not change the key.`, {
+        details: { collection: collection.spec.name, key: collection.keyOf(before) },
+        hint: 'Delete the row and create another.',
+      });
+    }
+    changed.push({ key, before: present.before, after, freedBlob: present.freedBlob });
+  }
+  return prepareReplacements(context, collection, changed, true);
+}
+
+function prepareReplacements(
+  context: PrepareContext,
+  collection: CollectionState,
+  changed: readonly { key: string; before: Row; after: Row; freedBlob: number | undefined }[],
+  value: unknown,
+): PreparedWrite {
+  const validate = context.validatorOf(collection);
+  const changes: RowChange[] = [];
+  const blobs: BlobWrite[] = [];
+  for (const { key, before, after, freedBlob } of changed) {
+    if (after === before) continue;
+    if (validate !== undefined) checkSchema(collection, after, validate);
+    collection.checkKeyLengths(key, after, LONG_KEY_ROW_BYTES);
+    changes.push({ key, before, freedBlob, after: storedRow(context.state, collection, key, after, blobs) });
+  }
+  if (collection.indexes.some(({ spec }) => spec.unique)) checkUniqueTogether(collection, changes);
+  return { collection, changes, encoded: undefined, blobs, value };
+}
+
+function prepareDelete(
+  { state }: PrepareContext,
+  collection: CollectionState,
+  keys: readonly string[],
+  answer: (changes: readonly RowChange[]) => unknown,
+): PreparedWrite {
+  const changes: RowChange[] = [];
+  for (const key of keys) {
+    const present = presentRow(state, collection, key);
+    if (present !== undefined) changes.push({ key, ...present, after: undefined });
+  }
+  return { collection, changes, encoded: undefined, blobs: [], value: answer(changes) };
+}
+
+function checkSchema(collection: CollectionState, row: Row, validate: RowValidator): void {
+  const issues = validate(row);
+  if (issues.length === 0) return;
+  const first = issues[0]!;
+  const key = collection.keyOf(row);
+  throw new StoreError(
+    'collection/invalid-document',
+    `Document ${JSON.stringify(key)} of ${collection.spec.name} breaks its schema at ${first.path}: ${first.message}`,
+    { details: { collection: collection.spec.name, key, issues: issues.slice(0, WRONG_ROWS_MAX) } },
+  );
+}
+
+function duplicateKey(collection: CollectionState, row: Row, where: 'present' | 'twice in this call'): StoreError {
+  const key = collection.keyOf(row);
+  return new StoreError('collection/duplicate-key', `Key ${JSON.stringify(key)} of ${collection.spec.name} is ${where}.`, {
+    details: { collection: collection.spec.name, field: collection.spec.key, key },
+    hint: where === 'present' ? 'Use put() to replace a row, or update() to change it.' : 'Give each row a key of its own.',
+  });
+}
+
+function withCollection(error: StoreError, collection: CollectionState): StoreError {
+  return new StoreError(error.code, `${collection.spec.name}: ${error.message}`, {
+    details: { collection: collection.spec.name, field: collection.spec.key, ...error.details },
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    cause: error,
+  });
+}
+
+/** One wrong row throws its own error; several throw one that names up to 20 of them. */
+function throwWrong(collection: CollectionState, rowCount: number, wrong: readonly WrongRow[], errors: readonly StoreError[]): void {
+  const [first] = errors;
+  if (first === undefined) return;
+  if (rowCount === 1) throw first;
+  throw new StoreError(first.code, `${first.message} Nothing of the call was stored.`, {
+    details: { ...first.details, collection: collection.spec.name, rows: wrong },
+    ...(first.hint === undefined ? {} : { hint: first.hint }),
+  });
+}

@@ -1,0 +1,125 @@
+/**
+ * A write on its way: first prepared against the head without changing it, then applied. Both may throw PAGE_MISS and
+ * are then repeated; applying is idempotent (see CollectionState).
+ */
+import { encodeRows, estimateRowBytes } from '../../src/base/codec/index.ts';
+import { ROW_BYTES_MAX } from '../../src/base/limits.ts';
+import { toBlobId } from '../../src/base/ids.ts';
+import type { Key, Row } from '../../src/base/row.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
+import { type CollectionState, decodePrimaryKey, type StoredRow } from '../indexes/index.ts';
+import { BlobRow } from '../pages/index.ts';
+import type { BlobWrite } from '../storage/index.ts';
+import type { Operation } from './commit-format.ts';
+import type { StoreState } from './store-state.ts';
+
+/** What happens to one row. */
+export type RowChange = {
+  readonly key: string;
+  /** The row now stored, whole, and its blob when it has one. */
+  readonly before: Row | undefined;
+  readonly freedBlob: number | undefined;
+  /** undefined removes the row. */
+  readonly after: StoredRow | undefined;
+};
+
+export type PreparedWrite = {
+  readonly collection: CollectionState;
+  /** Ascending by key where there are many: neighbours share their path. */
+  readonly changes: readonly RowChange[];
+  /** Batches that hold the new rows in order, when the caller brought them encoded. */
+  readonly encoded: readonly Uint8Array[] | undefined;
+  readonly blobs: readonly BlobWrite[];
+  /** The answer to the caller. */
+  readonly value: unknown;
+};
+
+/** Rows larger than this, encoded, live in the blob store: a page of large rows would be rewritten for each of them. */
+export const ROW_INLINE_BYTES_MAX: number = 16 * 1024;
+
+/** A new row as its tree will hold it, and the blob to write with it when it is large. */
+export function storedRow(state: StoreState, collection: CollectionState, key: string, row: Row, blobs: BlobWrite[]): StoredRow {
+  if (estimateRowBytes(row) <= ROW_INLINE_BYTES_MAX / 2) return { stored: row, row };
+  const bytes = encodeRows([row]);
+  if (bytes.length > ROW_BYTES_MAX) {
+    throw new StoreError('collection/too-large', `A row of ${collection.spec.name} takes ${bytes.length} bytes; the limit is ${ROW_BYTES_MAX}.`, {
+      details: { collection: collection.spec.name, key: collection.keyOf(row), bytes: bytes.length, limit: ROW_BYTES_MAX },
+      hint: 'Split the row, or keep large binary data in several rows.',
+    });
+  }
+  if (bytes.length <= ROW_INLINE_BYTES_MAX) return { stored: row, row };
+  const id = toBlobId(state.nextBlob++);
+  blobs.push({ id, bytes });
+  return { stored: new BlobRow(key, id, bytes.length), row };
+}
+
+/** The present row under a key, whole, with the blob that replacing it would free. */
+export function presentRow(
+  state: StoreState,
+  collection: CollectionState,
+  key: string,
+): { readonly before: Row; readonly freedBlob: number | undefined } | undefined {
+  const stored = collection.primary.find(key);
+  if (stored === undefined) return undefined;
+  return { before: state.wholeRow(stored), freedBlob: stored instanceof BlobRow ? stored.blob : undefined };
+}
+
+/** Changes all trees of the collection. Many changes go through one tree at a time, in the order of its keys. */
+export function applyWrite({ collection, changes }: PreparedWrite): void {
+  if (changes.length >= BULK_CHANGES_MIN && changes.every(({ before }) => before === undefined)) {
+    applyInserts(collection, changes);
+    return;
+  }
+  for (const { key, before, after } of changes) {
+    if (after !== undefined) collection.put(key, after, before);
+    else collection.remove(key, before!);
+  }
+}
+
+/** From here on sorting the entries of an index costs less than finding a path for each. */
+const BULK_CHANGES_MIN = 64;
+
+function applyInserts(collection: CollectionState, changes: readonly RowChange[]): void {
+  for (const index of collection.indexes) {
+    const entries: string[] = [];
+    for (const { key, after } of changes) {
+      const found = index.entriesOf(after!.row);
+      if (typeof found === 'string') entries.push(found + key);
+      else if (found !== undefined) for (const entry of found) entries.push(entry + key);
+    }
+    entries.sort();
+    for (const entry of entries) index.tree.insert(entry);
+  }
+  for (const { key, after } of changes) collection.primary.insert(key, after!.stored);
+}
+
+export function operationsOf({ collection, changes, encoded }: PreparedWrite): readonly Operation[] {
+  if (encoded !== undefined) return [{ type: 'put', collection: collection.id, rows: [], encoded }];
+  const operations: Operation[] = [];
+  const rows: Row[] = [];
+  const keys: string[] = [];
+  for (const { key, after } of changes) {
+    if (after === undefined) keys.push(key);
+    else if (after.stored instanceof BlobRow) {
+      const { blob, bytes } = after.stored;
+      operations.push({ type: 'put-blob', collection: collection.id, key, blob, bytes });
+    } else rows.push(after.stored);
+  }
+  if (rows.length > 0) operations.push({ type: 'put', collection: collection.id, rows });
+  if (keys.length > 0) operations.push({ type: 'delete', collection: collection.id, keys });
+  return operations;
+}
+
+export function eventsOf({ collection, changes }: PreparedWrite): readonly ChangeEvent[] {
+  return changes.map(({ key, before, after }) => ({
+    type: after === undefined ? 'delete' : before === undefined ? 'create' : 'update',
+    key: keyOf(collection, key, after),
+    row: after?.row,
+    before,
+    origin: 'local',
+  }));
+}
+
+const keyOf = (collection: CollectionState, key: string, after: StoredRow | undefined): Key =>
+  after === undefined ? decodePrimaryKey(key) : collection.keyOf(after.row);
