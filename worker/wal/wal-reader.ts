@@ -17,9 +17,10 @@ import {
   RAW_LENGTH_BYTES,
 } from './wal-format.ts';
 
-/** Records of the first batch; the size of those that follow is chosen by the bytes of the one before. */
-const FIRST_BATCH_RECORDS = 64;
-const BATCH_RECORDS_MAX = 4096;
+/** Records of the first two batches; the size of those that follow is chosen by the bytes of what came before. */
+const FIRST_BATCH_RECORDS = 128;
+/** With two batches in memory, and all records of the largest size after small ones, 192 MiB. */
+const BATCH_RECORDS_MAX = 2048;
 const BATCH_BYTES_AIM = 4 * 1024 * 1024;
 
 export type WalGroup = {
@@ -195,22 +196,33 @@ class WalPass {
   }
 }
 
-/** The records in batches of a bounded size, each asked for while the one before is in use. */
+/**
+ * The records in batches of a bounded size. The next batch is asked for before the one before has come: a log without
+ * gaps tells where it begins, and the database fetches while we check and replay.
+ */
 async function* batches(log: LogStore, after: Lsn): AsyncGenerator<readonly LogRecord[], void, void> {
   let limit = FIRST_BATCH_RECORDS;
-  let pending = log.read(after, limit);
+  let current = fetchBatch(log, after, limit);
   for (;;) {
-    const records = await pending;
-    const isLast = records.length < limit;
-    if (!isLast) {
-      limit = nextLimit(records);
-      pending = log.read(toLsn(records.at(-1)!.lsn), limit);
-      // Whoever stops iterating does not wait for it.
-      pending.catch(() => {});
-    }
-    yield records;
-    if (isLast) return;
+    const end = toLsn(current.after + current.limit);
+    let next = fetchBatch(log, end, limit);
+    const records = await current.records;
+    if (records.length > 0) yield records;
+    if (records.length < current.limit) return;
+    const last = records.at(-1)!.lsn;
+    limit = nextLimit(records);
+    if (last !== end) next = fetchBatch(log, last, limit);
+    current = next;
   }
+}
+
+type PendingBatch = { readonly after: Lsn; readonly limit: number; readonly records: Promise<readonly LogRecord[]> };
+
+function fetchBatch(log: LogStore, after: Lsn, limit: number): PendingBatch {
+  const records = log.read(after, limit);
+  // One that turns out not to be needed is not waited for; the failure of one that is shows where it is awaited.
+  records.catch(() => {});
+  return { after, limit, records };
 }
 
 function nextLimit(records: readonly LogRecord[]): number {

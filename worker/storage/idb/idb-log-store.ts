@@ -49,11 +49,19 @@ export class IdbLogStore implements LogStore {
       stores: LOG,
       work: (scope, resolve) => {
         assert(limit > 0, `Not a limit: ${limit}.`);
-        const log = scope.store('log');
-        const range = this.#keyRange.lowerBound(after, true);
+        const log: IDBObjectStore & Partial<GetAllRecords> = scope.store('log');
+        const query = this.#keyRange.lowerBound(after, true);
         // Ranges instead of a cursor, which costs a turn per record and has locked up Safari for good (F7).
-        const keys = log.getAllKeys(range, limit);
-        scope.after(log.getAll(range, limit), (values) => resolve(toRecords(keys.result, values)));
+        if (log.getAllRecords !== undefined) {
+          scope.after(log.getAllRecords({ query, count: limit }), (records) =>
+            resolve(records.map(({ key, value }) => toRecord(key, value))),
+          );
+          return;
+        }
+        const keys = log.getAllKeys(query, limit);
+        scope.after(log.getAll(query, limit), (values) =>
+          resolve(values.map((value, index) => toRecord(keys.result[index]!, value))),
+        );
       },
     });
   }
@@ -104,7 +112,15 @@ export class IdbLogStore implements LogStore {
   }
 }
 
-function toRecords(keys: readonly IDBValidKey[], values: readonly unknown[]): readonly LogRecord[] {
+/** Keys and values by one request: about a quarter faster. Newer than the type definitions, and not in every browser. */
+type GetAllRecords = {
+  getAllRecords(options: {
+    readonly query: IDBKeyRange;
+    readonly count: number;
+  }): IDBRequest<readonly { readonly key: IDBValidKey; readonly value: unknown }[]>;
+};
+
+function toRecord(key: IDBValidKey, value: unknown): LogRecord {
   // A value that is not binary reads as an empty record, which no reader takes for a frame.
-  return keys.map((key, index) => ({ lsn: toLsn(key as number), bytes: valueToBytes(values[index]) ?? NO_BYTES }));
+  return { lsn: toLsn(key as number), bytes: valueToBytes(value) ?? NO_BYTES };
 }
