@@ -18,9 +18,13 @@ const tests = await runTests(vitestArguments);
 summarise(checks, tests);
 
 function requireBrowsers() {
-  const missing = ['chromium', 'firefox'].filter((name) => findBrowser(name) === undefined);
-  if (missing.length === 0) return;
-  for (const name of missing) console.error(installHint(name));
+  try {
+    const missing = ['chromium', 'firefox'].filter((name) => findBrowser(name) === undefined);
+    if (missing.length === 0) return;
+    for (const name of missing) console.error(installHint(name));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+  }
   process.exit(1);
 }
 

@@ -33,6 +33,16 @@ test('[S12] every version is exact and locked', () => {
   expect(unlocked).toEqual([]);
 });
 
+test('[S12] the lockfile names every package that an installation anywhere asks for', () => {
+  // npm ci refuses a lockfile without the builds for other platforms, and npm install does not say that it left them out.
+  const missing = Object.values(lockfile.packages).flatMap(({ optionalDependencies = {} }) =>
+    Object.keys(optionalDependencies).filter(
+      (name) => !Object.keys(lockfile.packages).some((path) => path.endsWith(`node_modules/${name}`)),
+    ),
+  );
+  expect(missing).toEqual([]);
+});
+
 test('[S12] nothing that a user installs runs a script, and nothing else brings packages along', () => {
   const runtime = Object.entries(lockfile.packages).filter(([path, { dev }]) => path !== '' && !dev);
   expect(runtime.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => path)).toEqual([]);
