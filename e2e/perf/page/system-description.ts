@@ -27,10 +27,12 @@ export type SystemDescription = {
   readonly meaning: string;
   readonly thread: 'page' | 'worker';
   readonly indexes: string;
+  /** `by-query`: writes leave the secondary indexes behind, and the next query that needs one pays. */
+  readonly indexUpkeep: 'by-write' | 'by-query';
   readonly notes: string;
 };
 
-const descriptions: { readonly [Name in SystemName]: Omit<SystemDescription, 'name'> } = {
+const descriptions: { readonly [Name in SystemName]: Omit<SystemDescription, 'name' | 'indexUpkeep'> } = {
   ours: {
     label: 'Collection Store',
     packages: ['collection-store'],
@@ -102,7 +104,8 @@ const descriptions: { readonly [Name in SystemName]: Omit<SystemDescription, 'na
     meaning: 'Committed to the WAL file with synchronous=normal: written, not flushed.',
     thread: 'worker',
     indexes: 'btree: (status); (project, dueAt)',
-    notes: 'opfs-sahpool VFS in a worker, exclusive locking, WAL, prepared statements; bulk: one transaction.',
+    notes:
+      'opfs-sahpool VFS in a worker, exclusive locking, WAL, prepared statements; bulk: one INSERT from json_each.',
   },
   tanstack: {
     label: 'TanStack DB (IndexedDB collection)',
@@ -126,6 +129,7 @@ const descriptions: { readonly [Name in SystemName]: Omit<SystemDescription, 'na
 
 export const SYSTEMS: readonly SystemDescription[] = Object.entries(descriptions).map(([name, description]) => ({
   name: name as SystemName,
+  indexUpkeep: name === 'pouchdb' ? 'by-query' : 'by-write',
   ...description,
 }));
 

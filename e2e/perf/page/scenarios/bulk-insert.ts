@@ -42,15 +42,19 @@ async function checkContents(context: StepContext, session: Session): Promise<vo
   const { size } = context;
   const count = await session.countAll();
   check(count === size, () => `${count} documents after inserting ${size}.`);
-  const status = STATUSES[0]!;
-  let expected = 0;
-  for (let number = 0; number < size; number++) if (taskDocument(number).status === status) expected++;
-  const found = await session.countStatus(status);
-  check(found === expected, () => `${found} documents with status ${status}, expected ${expected}.`);
+  if (context.system.indexUpkeep === 'by-write') await checkStatus(context, session);
   const random = createRandom(7);
   for (let probe = 0; probe < PROBES; probe++) {
     const document = taskDocument(randomBelow(random, size));
     const row = await session.get(document.id);
     check(isSameDocument(row, document), () => `${document.id} is ${JSON.stringify(row)}.`);
   }
+}
+
+async function checkStatus({ size }: StepContext, session: Session): Promise<void> {
+  const status = STATUSES[0]!;
+  let expected = 0;
+  for (let number = 0; number < size; number++) if (taskDocument(number).status === status) expected++;
+  const found = await session.countStatus(status);
+  check(found === expected, () => `${found} documents with status ${status}, expected ${expected}.`);
 }

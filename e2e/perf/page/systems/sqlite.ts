@@ -30,7 +30,7 @@ export const system: System = {
     await ask('open', options);
     return {
       insert: (document) => ask('insert', document),
-      insertMany: (documents) => ask('insertMany', documents),
+      insertMany: (documents) => ask('insertMany', JSON.stringify(documents)),
       get: (id) => ask('get', id),
       range: (project, from, limit) => ask('range', project, from, limit),
       countAll: () => ask('countAll'),
