@@ -29,6 +29,10 @@ const WORKER_LITERAL = "new Worker(new URL('./worker.js', import.meta.url), { ty
 /** Of the same length, so that source maps stay right when it is put back. */
 const WORKER_MARK = `${'__COLLECTION_STORE_WORKER'.padEnd(WORKER_LITERAL.length - 2, '_')}()`;
 
+const MODULES_LISTED_MAX = 15;
+/** For the message when the client is too large. */
+let largestModules = [];
+
 /** Builds everything. Rejects when a part fails or the size budget is exceeded. */
 export async function build() {
   rmSync(STAMP, { force: true });
@@ -91,7 +95,12 @@ function keepWorkerCall() {
     },
     generateBundle(_options, files) {
       for (const file of Object.values(files)) {
-        if (file.type === 'chunk') file.code = file.code.replace(WORKER_MARK, WORKER_LITERAL);
+        if (file.type !== 'chunk') continue;
+        file.code = file.code.replace(WORKER_MARK, WORKER_LITERAL);
+        largestModules = Object.entries(file.modules)
+          .sort(([, a], [, b]) => b.renderedLength - a.renderedLength)
+          .slice(0, MODULES_LISTED_MAX)
+          .map(([path, { renderedLength }]) => `  ${(renderedLength / 1000).toFixed(1)} KB  ${path.replace(ROOT, '')}`);
       }
     },
   };
@@ -136,7 +145,9 @@ async function checkSizes() {
   });
   console.log(`Sizes\n${lines.join('\n')}`);
   const over = sizes.filter(({ passed }) => passed === false);
-  if (over.length > 0) throw new Error(`Over the size budget: ${over.map(({ name }) => name).join(', ')}.`);
+  if (over.length === 0) return;
+  console.log(`Largest modules of the client, before minification\n${largestModules.join('\n')}`);
+  throw new Error(`Over the size budget: ${over.map(({ name }) => name).join(', ')}.`);
 }
 
 function newest(path) {

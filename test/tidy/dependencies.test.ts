@@ -12,8 +12,9 @@ type Manifest = { readonly dependencies: Record<string, string>; readonly devDep
 type Locked = {
   readonly version: string;
   readonly dev?: boolean;
+  readonly optional?: boolean;
   readonly hasInstallScript?: boolean;
-  optional?: boolean;
+  readonly optionalDependencies?: Record<string, string>;
 };
 
 const manifest = JSON.parse(textOf('package.json')) as Manifest;
