@@ -177,7 +177,8 @@ function arithmetic(operand: unknown, target: Target, compute: (current: number,
     if (current !== undefined && typeof current !== 'number') {
       return refuseUpdate('wrong-type', target, 'number', `The field holds a ${nameOf(current)}, not a number`);
     }
-    const result = compute(current ?? 0, operand);
+    // 0 * -1 is 0 to whoever counts with integers: adding 0 drops the sign.
+    const result = compute(current ?? 0, operand) + 0;
     return Object.is(result, current) ? current : result;
   };
 }
