@@ -10,7 +10,6 @@ export default defineConfig({
   // Tests and the demo import the package by its name where they stand for a user of it.
   resolve: { alias: { 'collection-store': new URL('./src/index.ts', import.meta.url).pathname } },
   test: {
-    reporters: process.env['CI'] ? ['dot'] : ['default'],
     // The groups run one after the other: two cores do not carry two browsers and the property tests at once.
     projects: [
       {

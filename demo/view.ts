@@ -18,7 +18,7 @@ export type Fact = readonly [label: string, value: string];
 export type Notice = { readonly message: string; readonly hint?: string | undefined };
 
 const EMPTY_TEXTS: Readonly<Record<Filter, string>> = {
-  all: 'No tasks yet. Add one above, or ten thousand with the button beside.',
+  all: 'No tasks yet. Add one above, or ten thousand at once.',
   open: 'Nothing left to do.',
   done: 'Nothing is done yet.',
 };
