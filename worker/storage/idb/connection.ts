@@ -15,7 +15,7 @@ const DURABILITY: Readonly<Record<AppendDurability, IDBTransactionOptions>> = {
 export type WriteOptions = {
   readonly stores: readonly ObjectStoreName[];
   readonly durability: AppendDurability;
-  /** Queues its requests, at once or in their callbacks, and calls `commitNow` after the last. */
+  /** Queues its requests, at once or in their callbacks, and asks for the commit with the last. */
   readonly work: (scope: WriteScope) => void;
 };
 
@@ -23,8 +23,14 @@ export interface WriteScope {
   store(name: ObjectStoreName): IDBObjectStore;
   /** Runs `use` with the result of a request, inside the transaction. What it throws aborts and rejects. */
   after<T>(request: IDBRequest<T>, use: (result: T) => void): void;
-  /** Spares the round trip in which the browser waits for more requests. None may follow. */
+  /**
+   * Commits without waiting for answers, which spares a round trip. Only for a transaction of one request, or when all
+   * have succeeded: Firefox ends a commit that was asked for early when its last request fails, but completes it, with
+   * the rest stored, when an earlier one fails.
+   */
   commitNow(): void;
+  /** Commits as soon as `last`, and so every request before it, has succeeded. */
+  commitAfter(last: IDBRequest): void;
 }
 
 export type ReadOptions<T> = {
@@ -33,7 +39,7 @@ export type ReadOptions<T> = {
   readonly work: (scope: ReadScope, resolve: (value: T) => void) => void;
 };
 
-export type ReadScope = Omit<WriteScope, 'commitNow'>;
+export type ReadScope = Pick<WriteScope, 'store' | 'after'>;
 
 export class Connection {
   readonly #database: IDBDatabase;
@@ -68,6 +74,9 @@ export class Connection {
             request.onsuccess = () => failure.guard(() => use(request.result));
           },
           commitNow: () => transaction.commit?.(),
+          commitAfter: (last) => {
+            last.onsuccess = () => transaction.commit?.();
+          },
         }),
       );
     });

@@ -14,12 +14,13 @@ const BLOBS: readonly ObjectStoreName[] = ['blobs'];
 /** Records fetched by one request, 12 MiB: browsers refuse a single answer of 128 MiB and more (F13). */
 const FETCH_RECORDS_MAX = 256;
 
-/** Queues the requests that store a value. */
-export function putBlob(store: IDBObjectStore, { id, bytes }: BlobWrite): void {
-  store.add(bytes.byteLength, [id, 0]);
+/** Queues the requests that store a value, and answers the last. */
+export function addBlob(store: IDBObjectStore, { id, bytes }: BlobWrite): IDBRequest {
+  let last: IDBRequest = store.add(bytes.byteLength, [id, 0]);
   for (let chunk = 1, at = 0; at < bytes.byteLength; chunk++, at += RECORD_BYTES_MAX) {
-    store.add(bytes.slice(at, at + RECORD_BYTES_MAX).buffer, [id, chunk]);
+    last = store.add(bytes.slice(at, at + RECORD_BYTES_MAX).buffer, [id, chunk]);
   }
+  return last;
 }
 
 export class IdbBlobStore implements BlobStore {
@@ -56,8 +57,8 @@ export class IdbBlobStore implements BlobStore {
       work: (scope) => {
         const store = scope.store('blobs');
         // An array sorts after every number, so this bound is above all chunks.
-        for (const id of ids) store.delete(this.#keyRange.bound([id], [id, []]));
-        scope.commitNow();
+        const requests = ids.map((id) => store.delete(this.#keyRange.bound([id], [id, []])));
+        scope.commitAfter(requests.at(-1)!);
       },
     });
   }

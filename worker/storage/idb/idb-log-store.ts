@@ -5,7 +5,7 @@ import type { LogAppend, LogRecord, LogStore } from '../log-store.ts';
 import { nextQuarantineRound, QUARANTINE_END, QUARANTINE_PREFIX, quarantineKey } from '../quarantine-key.ts';
 import { assertAppend } from '../write-rules.ts';
 import type { Connection, WriteScope } from './connection.ts';
-import { putBlob } from './idb-blob-store.ts';
+import { addBlob } from './idb-blob-store.ts';
 import type { ObjectStoreName } from './idb-schema.ts';
 import { bytesToValue, valueToBytes } from './record-bytes.ts';
 
@@ -32,14 +32,17 @@ export class IdbLogStore implements LogStore {
       work: (scope) => {
         assertAppend(batch);
         const log = scope.store('log');
+        let last: IDBRequest | undefined;
         // `add` refuses a key that exists: a writer that lost the store to another cannot get past this line (T2). It
         // comes before the blobs, so that the collision is what the loser is told.
-        for (const { lsn, bytes } of batch.records) log.add(bytesToValue(bytes), lsn);
+        for (const { lsn, bytes } of batch.records) last = log.add(bytesToValue(bytes), lsn);
         if (batch.blobs.length > 0) {
           const blobs = scope.store('blobs');
-          for (const blob of batch.blobs) putBlob(blobs, blob);
+          for (const blob of batch.blobs) last = addBlob(blobs, blob);
+        } else if (batch.records.length === 1) {
+          return scope.commitNow();
         }
-        scope.commitNow();
+        scope.commitAfter(last!);
       },
     });
   }
@@ -104,9 +107,10 @@ export class IdbLogStore implements LogStore {
         // The value as it is, whatever it is.
         meta.add(values[index], quarantineKey(move.round, lsn));
       });
-      if (lsns.length > 0) log.delete(this.#keyRange.bound(lsns[0], lsns.at(-1)));
+      if (lsns.length === 0) return scope.commitNow();
+      const deleted = log.delete(this.#keyRange.bound(lsns[0], lsns.at(-1)));
       move.onMoved(lsns.length);
-      if (lsns.length < QUARANTINE_RECORDS_MAX) scope.commitNow();
+      if (lsns.length < QUARANTINE_RECORDS_MAX) scope.commitAfter(deleted);
       else this.#moveBatch(scope, { ...move, after: lsns.at(-1)! });
     });
   }

@@ -51,12 +51,11 @@ export class IdbPageStore implements PageStore {
         // The fence costs no extra wait: the rest is queued behind it, and undone if it does not hold.
         scope.after(store.get(SUPERBLOCK_KEY), (value) => {
           assertGeneration(toSuperblock(value)?.generation ?? 0, superblock.generation);
-          scope.commitNow();
         });
         for (const { id, bytes } of writes) store.add(bytesToValue(bytes), id);
         for (const id of frees) store.delete(id);
         const value: StoredSuperblock = { generation: superblock.generation, bytes: bytesToValue(superblock.bytes) };
-        store.put(value, SUPERBLOCK_KEY);
+        scope.commitAfter(store.put(value, SUPERBLOCK_KEY));
       },
     });
   }
