@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'vite';
+import { buildIfStale } from '../../.ci/build.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 // Below the repository, so that the bundle's imports of packages resolve.
@@ -22,7 +23,7 @@ try {
     },
   });
   const { main } = await import(pathToFileURL(join(outDir, 'runner.mjs')).href);
-  process.exitCode = await main(process.argv.slice(2), root);
+  process.exitCode = await main(process.argv.slice(2), { root, buildPackage: buildIfStale });
 } finally {
   await rm(outDir, { recursive: true, force: true });
 }

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { SCENARIOS } from '../page/scenarios/index.ts';
-import { SYSTEMS } from '../page/system-description.ts';
+import { isOurs, SYSTEMS } from '../page/system-description.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import { planRuns } from './plan.ts';
 import type { Report, RunRecord } from './report.ts';
@@ -8,8 +8,14 @@ import { acknowledgementTable, columns, reportTable } from './report-table.ts';
 import { runSuite } from './suite.ts';
 import { judge, verdictTable } from './targets.ts';
 
+export type Surroundings = {
+  readonly root: string;
+  /** Brings the built package up to date; called when our store takes part. */
+  buildPackage(): Promise<void>;
+};
+
 /** Answers the exit code: 1 when a run failed or a target is missed, 2 when the command is wrong. */
-export async function main(args: readonly string[], root: string): Promise<number> {
+export async function main(args: readonly string[], surroundings: Surroundings): Promise<number> {
   let options: Options;
   try {
     options = parseOptions(args);
@@ -22,7 +28,7 @@ export async function main(args: readonly string[], root: string): Promise<numbe
     return 0;
   }
   const report =
-    options.fromFile === undefined ? await measured(options, args, root) : await readReport(options.fromFile);
+    options.fromFile === undefined ? await measured(options, args, surroundings) : await readReport(options.fromFile);
   console.log(`${acknowledgementTable(report)}\n${reportTable(report)}`);
   const hasFailures = report.runs.some((run) => run.error !== undefined);
   if (options.targets === 'ignore') return hasFailures ? 1 : 0;
@@ -31,8 +37,13 @@ export async function main(args: readonly string[], root: string): Promise<numbe
   return hasFailures || verdicts.some(({ outcome }) => outcome === 'fail') ? 1 : 0;
 }
 
-async function measured(options: Options, command: readonly string[], root: string): Promise<Report> {
+async function measured(
+  options: Options,
+  command: readonly string[],
+  { root, buildPackage }: Surroundings,
+): Promise<Report> {
   const runs = planRuns(options);
+  if (runs.some(({ system }) => isOurs(system.name))) await buildPackage();
   const onRun = (record: RunRecord, done: number): void => {
     const { scenario, size, system, round, seconds, error } = record;
     const outcome = error === undefined ? '' : ` FAILED: ${error.split('\n')[0]}`;
