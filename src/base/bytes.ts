@@ -120,7 +120,10 @@ export class ByteReader {
   count(unitBytes: number): number {
     const value = this.varint();
     if (value * unitBytes > this.remaining) {
-      throw new StoreError('codec/damaged', `A count of ${value} does not fit the ${this.remaining} bytes that are left.`);
+      throw new StoreError(
+        'codec/damaged',
+        `A count of ${value} does not fit the ${this.remaining} bytes that are left.`,
+      );
     }
     return value;
   }

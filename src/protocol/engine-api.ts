@@ -157,4 +157,6 @@ export type EngineOptions = {
   /** Homes in order of preference. */
   readonly storage: readonly ('indexeddb' | 'memory')[];
   readonly cacheBytesMax: number;
+  /** For measurements only, and no part of the API: `manual` holds checkpoints back. */
+  readonly unstable?: { readonly checkpoint?: 'manual' };
 };

@@ -56,7 +56,11 @@ export class CollectionState {
    * Refuses a row whose entry in a unique index belongs to another row: `collection/duplicate-value`. With `together`,
    * rows that the same call replaces do not count as they are now, but as the call leaves them.
    */
-  checkUnique(key: string, row: Row, together?: { readonly ignored: ReadonlySet<string>; readonly seen: Map<string, string> }): void {
+  checkUnique(
+    key: string,
+    row: Row,
+    together?: { readonly ignored: ReadonlySet<string>; readonly seen: Map<string, string> },
+  ): void {
     for (const index of this.indexes) {
       if (!index.spec.unique) continue;
       for (const entry of entryList(index.entriesOf(row))) {
@@ -75,10 +79,14 @@ export class CollectionState {
       const { name } = index.spec;
       for (const entry of entryList(index.entriesOf(row))) {
         if (entry.length + key.length <= INDEX_KEY_LENGTH_MAX) continue;
-        throw new StoreError('index/key-too-long', `The key of index ${name} is longer than ${INDEX_KEY_LENGTH_MAX} characters.`, {
-          details: { collection: this.spec.name, index: name, key: this.keyOf(row), limit: INDEX_KEY_LENGTH_MAX },
-          hint: 'Index a shorter field, or a digest of this one.',
-        });
+        throw new StoreError(
+          'index/key-too-long',
+          `The key of index ${name} is longer than ${INDEX_KEY_LENGTH_MAX} characters.`,
+          {
+            details: { collection: this.spec.name, index: name, key: this.keyOf(row), limit: INDEX_KEY_LENGTH_MAX },
+            hint: 'Index a shorter field, or a digest of this one.',
+          },
+        );
       }
     }
   }
@@ -127,4 +135,3 @@ function changeEntries(index: IndexState, key: string, before: Row | undefined, 
   for (const entry of entryList(old)) if (!kept.has(entry)) index.tree.remove(entry + key);
   for (const entry of kept) index.tree.insert(entry + key);
 }
-

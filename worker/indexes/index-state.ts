@@ -79,7 +79,8 @@ export class IndexState {
   #elements(row: Row): IndexEntries {
     const entries = new Set<string>();
     for (const value of valuesAt(row, this.#segments[0]!)) {
-      for (const element of Array.isArray(value) ? value : [value]) entries.add(this.#component(element) + COMPONENT_END);
+      for (const element of Array.isArray(value) ? value : [value])
+        entries.add(this.#component(element) + COMPONENT_END);
     }
     return [...entries];
   }

@@ -4,4 +4,14 @@ export { BlobRow, decodePage, type PageKind } from './page-format.ts';
 export { PAGE_MISS, PageSpace } from './page-space.ts';
 export { type Freed, SnapshotRegistry } from './snapshots.ts';
 export { LEAF_BYTES_MAX, Tree, type TreeState } from './tree.ts';
-export { ALL_KEYS, countRange, type KeyRange, LeafScan, type LeafRun, rankOf, readKey, wantKey } from './tree-reader.ts';
+export { pagesBelow } from './tree-pages.ts';
+export {
+  ALL_KEYS,
+  countRange,
+  type KeyRange,
+  type LeafRun,
+  LeafScan,
+  rankOf,
+  readKey,
+  wantKey,
+} from './tree-reader.ts';

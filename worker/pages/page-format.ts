@@ -43,7 +43,11 @@ const decoder: TextDecoder = new TextDecoder();
 
 /** A node as the bytes of its page. All children must have pages by now. */
 export function encodePage(node: TreeNode, page: number, tree: number): Uint8Array {
-  const writer = startPage(node.isLeaf ? (node.values ? PAGE_TYPES.rows : PAGE_TYPES.keys) : PAGE_TYPES.branch, page, tree);
+  const writer = startPage(
+    node.isLeaf ? (node.values ? PAGE_TYPES.rows : PAGE_TYPES.keys) : PAGE_TYPES.branch,
+    page,
+    tree,
+  );
   if (!node.isLeaf) writeBranch(writer, node);
   else if (node.values !== undefined) writeRows(writer, node.values);
   else writeKeys(writer, node.keys);
@@ -58,7 +62,11 @@ export function encodeChain(page: number, tree: number, parts: readonly number[]
   return finishPage(writer);
 }
 
-export function decodePage(page: number, image: Uint8Array | undefined, kinds: ReadonlyMap<number, PageKind>): DecodedPage {
+export function decodePage(
+  page: number,
+  image: Uint8Array | undefined,
+  kinds: ReadonlyMap<number, PageKind>,
+): DecodedPage {
   if (image === undefined) throw new StoreError('page/missing', `Page ${page} is missing.`, { details: { page } });
   const damaged = (reason: string, cause?: unknown): StoreError =>
     new StoreError('page/damaged', `Page ${page} is damaged: ${reason}.`, {

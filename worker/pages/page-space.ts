@@ -103,7 +103,8 @@ export class PageSpace {
           await this.loadWanted();
           return read();
         } catch (error) {
-          const isOutdated = error instanceof StoreError && error.code === 'page/missing' && deletions !== this.deletions;
+          const isOutdated =
+            error instanceof StoreError && error.code === 'page/missing' && deletions !== this.deletions;
           if (error !== PAGE_MISS && !isOutdated) throw error;
         }
       }

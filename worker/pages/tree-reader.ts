@@ -2,8 +2,9 @@
  * Reading a tree at a state: point reads, ranks and ranges. A state must be published (or be the head while nothing
  * changes it): its nodes do not change under the reader.
  */
-import { BlobRow } from './page-format.ts';
+
 import { type Branch, childIndex, type Leaf, lowerBound, type NodeRef } from './node.ts';
+import { BlobRow } from './page-format.ts';
 import type { PageSpace } from './page-space.ts';
 import type { TreeState } from './tree.ts';
 

@@ -35,7 +35,12 @@ export class Tree {
   #low = '';
   #high: string | undefined;
 
-  constructor(id: number, space: PageSpace, state: TreeState | undefined, weigh: ((value: unknown) => number) | undefined) {
+  constructor(
+    id: number,
+    space: PageSpace,
+    state: TreeState | undefined,
+    weigh: ((value: unknown) => number) | undefined,
+  ) {
     this.id = id;
     this.space = space;
     this.#weigh = weigh;
@@ -112,11 +117,62 @@ export class Tree {
     return true;
   }
 
-  /** Removes everything. The caller frees the pages. */
-  clear(): void {
+  /**
+   * Joins the leaves of the branch that `from` falls into, where neighbours fit into one. Answers the key at which to go
+   * on, or undefined at the end of the tree.
+   */
+  joinFrom(from: string): string | undefined {
+    const { space } = this;
+    const leaf = this.#descend(from);
+    const depth = this.#path.length - 1;
+    if (depth < 0) return undefined;
+    const parent = this.#path[depth]!;
+    for (const child of parent.children) space.want(child);
+    const leaves = parent.children.map((child) => space.resolve(child) as Leaf);
+    const next = this.#endOfBranch(depth);
+    const runs = planJoins(leaves);
+    if (runs.length === leaves.length) return next;
+    this.#writable(leaf);
+    const branch = this.#path[depth]!;
+    const counts = branch.counts;
+    const keys = branch.keys;
+    const children = branch.children.slice();
+    branch.children = [];
+    branch.counts = [];
+    branch.keys = [];
+    for (const { start, end } of runs) {
+      if (start > 0) branch.keys.push(keys[start - 1]!);
+      branch.children.push(end - start === 1 ? children[start]! : this.#joined(children.slice(start, end)));
+      let count = 0;
+      for (let i = start; i < end; i += 1) count += counts[i]!;
+      branch.counts.push(count);
+    }
+    branch.bytes = branch.children.length * BRANCH_ENTRY_BYTES;
     this.#leaf = undefined;
-    this.root = new Leaf(this.space.version, [], this.#weigh === undefined ? undefined : [], 0);
-    this.count = 0;
+    this.#collapseRoot();
+    return next;
+  }
+
+  #joined(refs: readonly NodeRef[]): Leaf {
+    const joined = new Leaf(this.space.version, [], this.#weigh === undefined ? undefined : [], 0);
+    for (const ref of refs) {
+      const leaf = this.space.resolve(ref) as Leaf;
+      for (const key of leaf.keys) joined.keys.push(key);
+      if (leaf.values !== undefined) for (const value of leaf.values) joined.values!.push(value);
+      joined.bytes += leaf.bytes;
+      this.#free(leaf);
+    }
+    this.space.dirtyBytes += joined.bytes;
+    return joined;
+  }
+
+  /** The first key behind a branch of the remembered path: the nearest separator above it. */
+  #endOfBranch(depth: number): string | undefined {
+    for (let above = depth - 1; above >= 0; above -= 1) {
+      const separator = this.#path[above]!.keys[this.#at[above]!];
+      if (separator !== undefined) return separator;
+    }
+    return undefined;
   }
 
   /** Freezes the head: later changes copy. The space's version must be raised by the caller, once for all trees. */
@@ -140,7 +196,8 @@ export class Tree {
 
   #descend(key: string): Leaf {
     const remembered = this.#leaf;
-    if (remembered !== undefined && key >= this.#low && (this.#high === undefined || key < this.#high)) return remembered;
+    if (remembered !== undefined && key >= this.#low && (this.#high === undefined || key < this.#high))
+      return remembered;
     const space = this.space;
     let node = space.resolve(this.root);
     let depth = 0;
@@ -316,6 +373,26 @@ export class Tree {
     this.#leaf = undefined;
     this.#collapseRoot();
   }
+}
+
+/** Runs of neighbouring leaves that fit into one, greedily from the left. */
+function planJoins(leaves: readonly Leaf[]): readonly { readonly start: number; readonly end: number }[] {
+  const runs: { start: number; end: number }[] = [];
+  let bytes = 0;
+  let entries = 0;
+  for (const [at, leaf] of leaves.entries()) {
+    bytes += leaf.bytes;
+    entries += leaf.keys.length;
+    const last = runs.at(-1);
+    if (last !== undefined && bytes <= LEAF_BYTES_MAX && entries <= LEAF_ENTRIES_MAX) {
+      last.end = at + 1;
+      continue;
+    }
+    runs.push({ start: at, end: at + 1 });
+    bytes = leaf.bytes;
+    entries = leaf.keys.length;
+  }
+  return runs;
 }
 
 const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);

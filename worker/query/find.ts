@@ -2,16 +2,17 @@
  * Runs plans against one state of a collection. Rows that are not in memory are fetched in batches: a scan of an index
  * over cold pages costs a transaction for each batch, not one for each row.
  */
+import { assert } from '../../src/base/assert.ts';
 import type { Row } from '../../src/base/row.ts';
-import type { Explanation, MaybePromise, RowCursor } from '../../src/protocol/engine-api.ts';
 import type { FindSpec, SortOrder } from '../../src/protocol/definition.ts';
+import type { Explanation, MaybePromise, RowCursor } from '../../src/protocol/engine-api.ts';
 import { encodeComponent, type FieldReader, fieldReader, primaryKeyOfIndexKey } from '../indexes/index.ts';
 import {
   BlobRow,
   countRange,
   type KeyRange,
-  LeafScan,
   type LeafRun,
+  LeafScan,
   PAGE_MISS,
   type PageSpace,
   readKey,
@@ -72,6 +73,19 @@ export class PlanScan {
       if (batch instanceof Promise) return batch.then(() => this.#take(target, out));
       const taken = this.#emit(out);
       if (taken instanceof Promise) return taken.then(() => this.pull(target - out.length, out));
+    }
+  }
+
+  /**
+   * All rows at once, synchronously: throws PAGE_MISS when a page is not in memory, and goes on from there when called
+   * again with the same `out`.
+   */
+  pullNow(out: FoundRow[], wholeRow: (stored: unknown) => Row): void {
+    while (!this.#isDone || this.#keys.length > 0) {
+      if (this.#keys.length === 0) this.#fill(LOOKUP_BATCH);
+      for (let i = 0; i < this.#keys.length; i += 1) this.#stored[i] = wholeRow(this.#stored[i]);
+      const none = this.#emit(out);
+      assert(none === undefined, 'Whole rows need no loading.');
     }
   }
 
@@ -187,7 +201,8 @@ export class FindCursor implements RowCursor {
       const sorting = this.#sortAll();
       if (sorting instanceof Promise) return sorting.then(() => this.next(limit));
     }
-    if (this.#sorted !== undefined) return this.#give(this.#sorted.slice(this.#at, this.#at + Math.min(limit, this.#left)), limit);
+    if (this.#sorted !== undefined)
+      return this.#give(this.#sorted.slice(this.#at, this.#at + Math.min(limit, this.#left)), limit);
     const wanted = Math.min(limit, this.#left) + this.#skip;
     const found: FoundRow[] = [];
     const pulling = wanted === 0 ? undefined : this.#scan.pull(wanted, found);
@@ -221,7 +236,8 @@ export class FindCursor implements RowCursor {
     this.#at += rows.length;
     this.#left -= rows.length;
     this.rowsGiven += rows.length;
-    const isExhausted = this.#sorted !== undefined ? this.#at >= this.#sorted.length : this.#scan.isDone && rows.length < limit;
+    const isExhausted =
+      this.#sorted !== undefined ? this.#at >= this.#sorted.length : this.#scan.isDone && rows.length < limit;
     const done = this.#left <= 0 || isExhausted;
     if (done) this.#release();
     return { rows, done };

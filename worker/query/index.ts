@@ -1,4 +1,4 @@
 export { countPlan, FindCursor, type FoundRow, PlanScan, type ReadView } from './find.ts';
 export { type Plan, planFind } from './planner.ts';
-export { compilePredicate, parseSelector, type Predicate } from './selector.ts';
+export { compilePredicate, type Predicate, parseSelector } from './selector.ts';
 export { applyChanges } from './update-operators.ts';

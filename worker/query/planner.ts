@@ -7,7 +7,7 @@ import { StoreError } from '../../src/base/store-error.ts';
 import type { FindSpec, SortOrder } from '../../src/protocol/definition.ts';
 import { COMPONENT_END, type CollectionState, encodeComponent, type IndexState } from '../indexes/index.ts';
 import type { KeyRange } from '../pages/index.ts';
-import { assertPath } from './paths.ts';
+import { parsePath } from './paths.ts';
 import { type Condition, ENCODED_NULL, parseSelector, tagOf } from './selector.ts';
 
 export type Plan = {
@@ -33,9 +33,11 @@ type Candidate = Plan & { readonly score: number };
 export function planFind(collection: CollectionState, find: Pick<FindSpec, 'selector' | 'sort'>): Plan {
   const conditions = parseSelector(find.selector);
   for (const [path, direction] of find.sort) {
-    assertPath(path);
+    parsePath(path);
     if (direction !== 1 && direction !== -1) {
-      throw new StoreError('query/wrong-operand', `The sort direction at ${path} must be 1 or -1.`, { details: { path } });
+      throw new StoreError('query/wrong-operand', `The sort direction at ${path} must be 1 or -1.`, {
+        details: { path },
+      });
     }
   }
   let best: Candidate = planPrimary(collection, conditions, find.sort);
@@ -53,13 +55,22 @@ function planPrimary(collection: CollectionState, conditions: readonly Condition
   const equal = conditions.find(({ path, isIn }) => path === keyField && isIn !== undefined);
   const base = { index: undefined, reverse, isSorted, residual: conditions, hasRepeats: false };
   if (equal !== undefined) {
-    const keys = equal.isIn!.map(primaryFromComponent).filter((key) => key !== undefined).sort();
+    const keys = equal
+      .isIn!.map(primaryFromComponent)
+      .filter((key) => key !== undefined)
+      .sort();
     const ranges = keys.map((key) => ({ from: key, to: `${key}\u0000` }));
     return { ...base, access: 'key', ranges: reverse ? ranges.reverse() : ranges, score: 100 };
   }
   const range = primaryRange(conditions.filter(({ path }) => path === keyField));
-  if (range !== undefined) return { ...base, access: 'key', ranges: [range], score: 5 + (isSorted && sort.length > 0 ? 3 : 0) };
-  return { ...base, access: 'scan', ranges: [{ from: undefined, to: undefined }], score: isSorted && sort.length > 0 ? 3 : 0 };
+  if (range !== undefined)
+    return { ...base, access: 'key', ranges: [range], score: 5 + (isSorted && sort.length > 0 ? 3 : 0) };
+  return {
+    ...base,
+    access: 'scan',
+    ranges: [{ from: undefined, to: undefined }],
+    score: isSorted && sort.length > 0 ? 3 : 0,
+  };
 }
 
 /** A number component is '2' and digits, a string component '3' and content; primary keys have '\b' or nothing instead. */
@@ -111,7 +122,8 @@ function planIndex(
     prefixes = prefixes.flatMap((prefix) => equal.isIn!.map((value) => prefix + indexed(index, value) + COMPONENT_END));
   }
   const equalities = depth;
-  const bounds = prefixes.length > 1 ? [] : open.filter(({ path, isIn }) => path === spec.on[depth] && isIn === undefined);
+  const bounds =
+    prefixes.length > 1 ? [] : open.filter(({ path, isIn }) => path === spec.on[depth] && isIn === undefined);
   const canRange = bounds.length > 0 && isExact && sameTag(bounds);
   if (canRange) used.push(...bounds);
   if (!answersMissing(index, used)) return undefined;
@@ -120,7 +132,9 @@ function planIndex(
   const reverse = order === -1;
   const ranges = canRange
     ? [boundedRange(prefixes[0]!, bounds)]
-    : [...new Set(prefixes)].sort().map((prefix) => ({ from: prefix, to: prefix === '' ? undefined : afterPrefix(prefix) }));
+    : [...new Set(prefixes)]
+        .sort()
+        .map((prefix) => ({ from: prefix, to: prefix === '' ? undefined : afterPrefix(prefix) }));
   return {
     index,
     access: 'index',
@@ -129,7 +143,8 @@ function planIndex(
     isSorted: sort.length === 0 || order !== undefined,
     residual: isExact ? open.filter((condition) => !used.includes(condition)) : open,
     hasRepeats: false,
-    score: equalities * 10 + (canRange ? 5 : 0) + (order !== undefined && sort.length > 0 ? 3 : 0) + (spec.unique ? 1 : 0),
+    score:
+      equalities * 10 + (canRange ? 5 : 0) + (order !== undefined && sort.length > 0 ? 3 : 0) + (spec.unique ? 1 : 0),
   };
 }
 
@@ -137,7 +152,8 @@ function planIndex(
 function planMulti(index: IndexState, open: readonly Condition[]): Candidate | undefined {
   const [path] = index.spec.on;
   const accepts = (condition: Condition): boolean =>
-    condition.path === path && ![...(condition.isIn ?? []), condition.low?.encoded, condition.high?.encoded].some(isNullOrArray);
+    condition.path === path &&
+    ![...(condition.isIn ?? []), condition.low?.encoded, condition.high?.encoded].some(isNullOrArray);
   const equal = open.find((condition) => condition.isIn !== undefined && accepts(condition));
   const chosen = equal ?? (index.spec.caseInsensitive ? undefined : open.find(accepts));
   if (chosen === undefined) return undefined;

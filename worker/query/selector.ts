@@ -6,7 +6,7 @@ import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { Selector } from '../../src/protocol/definition.ts';
 import { encodeComponent, valuesAt } from '../indexes/index.ts';
-import { assertPath } from './paths.ts';
+import { parsePath } from './paths.ts';
 
 /** A bound within one type: comparisons never cross types, as in MongoDB. */
 export type Bound = { readonly encoded: string; readonly isInclusive: boolean };
@@ -33,11 +33,14 @@ const OPERATORS = ['$eq', '$gt', '$gte', '$lt', '$lte', '$in'] as const;
 export function parseSelector(selector: Selector): readonly Condition[] {
   if (!isPlainObject(selector)) throw wrongOperand('', 'selector', 'must be an object of paths and conditions');
   const entries = Object.entries(selector).filter(([, operand]) => operand !== undefined);
-  if (entries.length > SELECTOR_PATHS_MAX) throw wrongOperand('', 'selector', `has more than ${SELECTOR_PATHS_MAX} paths`);
+  if (entries.length > SELECTOR_PATHS_MAX)
+    throw wrongOperand('', 'selector', `has more than ${SELECTOR_PATHS_MAX} paths`);
   return entries.flatMap(([path, operand]) => {
     if (path.startsWith('$')) throw unknownOperator(path, path);
-    assertPath(path);
-    return isOperators(operand) ? parseOperators(path, operand) : [equality(path, [encodeOperand(path, '$eq', operand)])];
+    parsePath(path);
+    return isOperators(operand)
+      ? parseOperators(path, operand)
+      : [equality(path, [encodeOperand(path, '$eq', operand)])];
   });
 }
 
@@ -127,7 +130,8 @@ function compileCondition(condition: Condition): Predicate {
 }
 
 const acceptsNullByBound = ({ low, high }: Condition): boolean =>
-  (low?.isInclusive === true && low.encoded === ENCODED_NULL) || (high?.isInclusive === true && high.encoded === ENCODED_NULL);
+  (low?.isInclusive === true && low.encoded === ENCODED_NULL) ||
+  (high?.isInclusive === true && high.encoded === ENCODED_NULL);
 
 /** The value itself, or one of its elements. */
 function testValue(value: unknown, test: (encoded: string) => boolean): boolean {

@@ -1,4 +1,5 @@
 export type { BlobStore } from './blob-store.ts';
+export { browserIndexedDb } from './idb/browser-indexeddb.ts';
 export { type IdbStorageOptions, OPEN_TIMEOUT_MS, openIdbStorage } from './idb/idb-storage.ts';
 export type { StartTimer } from './idb/open-database.ts';
 export type { AppendDurability, BlobWrite, LogAppend, LogRecord, LogStore } from './log-store.ts';

@@ -58,7 +58,9 @@ export class Checkpointer {
   }
 
   /** A group was stored. */
-  noteStored(appended: { readonly firstLsn: number; readonly lastLsn: number; readonly bytes: number } | undefined): void {
+  noteStored(
+    appended: { readonly firstLsn: number; readonly lastLsn: number; readonly bytes: number } | undefined,
+  ): void {
     if (appended !== undefined) {
       this.#storedLsn = appended.lastLsn;
       this.logBytes += appended.bytes;
@@ -73,7 +75,11 @@ export class Checkpointer {
   /** 1 asks for a checkpoint. */
   get #pressure(): number {
     const { dirtyBytes } = this.#options.state.space;
-    return Math.max(this.logBytes / CHECKPOINT_LOG_BYTES, this.logFrames / CHECKPOINT_FRAMES, dirtyBytes / CHECKPOINT_DIRTY_BYTES);
+    return Math.max(
+      this.logBytes / CHECKPOINT_LOG_BYTES,
+      this.logFrames / CHECKPOINT_FRAMES,
+      dirtyBytes / CHECKPOINT_DIRTY_BYTES,
+    );
   }
 
   #armIdle(): void {
@@ -146,7 +152,11 @@ export class Checkpointer {
   /** The catalogue as of now; roots and pages are filled in when they are known. */
   #catalogue(
     floor: number,
-  ): (late: { roots: readonly number[]; pendingPages: readonly number[]; pendingBlobs: readonly number[] }) => Catalogue {
+  ): (late: {
+    roots: readonly number[];
+    pendingPages: readonly number[];
+    pendingBlobs: readonly number[];
+  }) => Catalogue {
     const { state, epoch } = this.#options;
     const { nextBlob, nextTree, nextCollection } = state;
     const collections = [...state.collections.values()].map(({ id, spec, primary, indexes }) => ({

@@ -18,8 +18,19 @@ export type CatalogueChange =
   | { readonly type: 'drop-index'; readonly collection: number; readonly name: string };
 
 export type Operation =
-  | { readonly type: 'put'; readonly collection: number; readonly rows: readonly Row[]; readonly encoded?: readonly Uint8Array[] }
-  | { readonly type: 'put-blob'; readonly collection: number; readonly key: string; readonly blob: number; readonly bytes: number }
+  | {
+      readonly type: 'put';
+      readonly collection: number;
+      readonly rows: readonly Row[];
+      readonly encoded?: readonly Uint8Array[];
+    }
+  | {
+      readonly type: 'put-blob';
+      readonly collection: number;
+      readonly key: string;
+      readonly blob: number;
+      readonly bytes: number;
+    }
   | { readonly type: 'delete'; readonly collection: number; readonly keys: readonly string[] }
   | { readonly type: 'catalogue'; readonly change: CatalogueChange };
 
@@ -99,9 +110,13 @@ export function decodeCommits(payload: Uint8Array): readonly Commit[] {
   const reader = new ByteReader(payload);
   const version = reader.byte();
   if (version !== VERSION) {
-    throw new StoreError('store/newer-version', `A frame of the log has version ${version}; this package knows ${VERSION}.`, {
-      hint: 'Open the store with the version of the package that wrote it, or a later one.',
-    });
+    throw new StoreError(
+      'store/newer-version',
+      `A frame of the log has version ${version}; this package knows ${VERSION}.`,
+      {
+        hint: 'Open the store with the version of the package that wrote it, or a later one.',
+      },
+    );
   }
   const sharedBytes = reader.varint();
   const shared = sharedBytes === 0 ? [] : decodeRows(reader.bytes(sharedBytes));

@@ -10,7 +10,13 @@
  */
 import { assert } from '../../src/base/assert.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import type { ChangeEvent, Durability, DurabilityGiven, MaybePromise, WriteOutcome } from '../../src/protocol/engine-api.ts';
+import type {
+  ChangeEvent,
+  Durability,
+  DurabilityGiven,
+  MaybePromise,
+  WriteOutcome,
+} from '../../src/protocol/engine-api.ts';
 import type { CollectionState } from '../indexes/index.ts';
 import type { Tree, TreeState } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
@@ -29,7 +35,12 @@ const GROUP_ROWS_MAX = 20_000;
 type Task =
   | { readonly type: 'write'; readonly prepare: () => PreparedWrite; readonly caller: Caller }
   /** Changes trees without a word in the log: what is lost in a crash is done again (index builds, compaction). */
-  | { readonly type: 'upkeep'; readonly collection: CollectionState; readonly run: () => unknown; readonly caller: Caller }
+  | {
+      readonly type: 'upkeep';
+      readonly collection: CollectionState;
+      readonly run: () => unknown;
+      readonly caller: Caller;
+    }
   | { readonly type: 'catalogue'; readonly changes: readonly CatalogueChange[]; readonly caller: Caller };
 
 type Caller = {
@@ -103,7 +114,10 @@ export class Committer {
     return this.#poison;
   }
 
-  write(prepare: () => PreparedWrite, options: { durability: Durability; signal: AbortSignal | undefined }): Promise<WriteOutcome> {
+  write(
+    prepare: () => PreparedWrite,
+    options: { durability: Durability; signal: AbortSignal | undefined },
+  ): Promise<WriteOutcome> {
     return new Promise((resolve, reject) => {
       this.#enqueue({ type: 'write', prepare, caller: { ...options, resolve, reject } });
     });
@@ -112,14 +126,23 @@ export class Committer {
   /** Runs a change of trees between writes, and answers when what it did is part of the stored state. */
   async upkeep<T>(collection: CollectionState, run: () => T): Promise<T> {
     const { value } = await new Promise<WriteOutcome>((resolve, reject) => {
-      this.#enqueue({ type: 'upkeep', collection, run, caller: { durability: 'relaxed', signal: undefined, resolve, reject } });
+      this.#enqueue({
+        type: 'upkeep',
+        collection,
+        run,
+        caller: { durability: 'relaxed', signal: undefined, resolve, reject },
+      });
     });
     return value as T;
   }
 
   async changeCatalogue(changes: readonly CatalogueChange[]): Promise<void> {
     await new Promise<WriteOutcome>((resolve, reject) => {
-      this.#enqueue({ type: 'catalogue', changes, caller: { durability: 'strict', signal: undefined, resolve, reject } });
+      this.#enqueue({
+        type: 'catalogue',
+        changes,
+        caller: { durability: 'strict', signal: undefined, resolve, reject },
+      });
     });
   }
 
@@ -143,7 +166,12 @@ export class Committer {
   }
 
   get #isIdle(): boolean {
-    return this.#queue.length + this.#retried.length === 0 && this.#group.members.length === 0 && this.#inFlight === undefined && !this.#isPreparing;
+    return (
+      this.#queue.length + this.#retried.length === 0 &&
+      this.#group.members.length === 0 &&
+      this.#inFlight === undefined &&
+      !this.#isPreparing
+    );
   }
 
   #enqueue(task: Task): void {
@@ -151,7 +179,10 @@ export class Committer {
     if (this.#queue.length >= QUEUE_LENGTH_MAX) {
       const hint = 'Await some of the writes before starting more, or use createMany().';
       return task.caller.reject(
-        new StoreError('engine/overloaded', `${QUEUE_LENGTH_MAX} writes are waiting.`, { details: { limit: QUEUE_LENGTH_MAX }, hint }),
+        new StoreError('engine/overloaded', `${QUEUE_LENGTH_MAX} writes are waiting.`, {
+          details: { limit: QUEUE_LENGTH_MAX },
+          hint,
+        }),
       );
     }
     this.#queue.push(task);
@@ -178,7 +209,13 @@ export class Committer {
           this.#retried = [];
           taken = 0;
         }
-        if (taken >= this.#queue.length || this.#isHeld || this.#poison !== undefined || this.#group.rows >= GROUP_ROWS_MAX) break;
+        if (
+          taken >= this.#queue.length ||
+          this.#isHeld ||
+          this.#poison !== undefined ||
+          this.#group.rows >= GROUP_ROWS_MAX
+        )
+          break;
         const step = this.#perform(this.#queue[taken++]!);
         if (step instanceof Promise) {
           this.#isPreparing = true;
@@ -207,7 +244,8 @@ export class Committer {
   #perform(task: Task): MaybePromise<void> {
     const { caller } = task;
     if (caller.signal?.aborted === true) return caller.reject(aborted());
-    if (task.type === 'catalogue') return this.#gather(task, { value: undefined, operations: task.changes.map(toOperation) });
+    if (task.type === 'catalogue')
+      return this.#gather(task, { value: undefined, operations: task.changes.map(toOperation) });
     if (task.type === 'upkeep') {
       return this.#change(task, task.collection, task.run, (value) => this.#gather(task, { value, operations: [] }));
     }
@@ -345,7 +383,11 @@ export class Committer {
     this.#inFlight = sealed;
     if (group.commits.length === 0) return this.#stored(sealed, undefined);
     this.#options.wal
-      .append({ payload: encodeCommits(group.commits), blobs: group.blobs, durability: group.isStrict ? 'strict' : 'relaxed' })
+      .append({
+        payload: encodeCommits(group.commits),
+        blobs: group.blobs,
+        durability: group.isStrict ? 'strict' : 'relaxed',
+      })
       .then(
         (appended) => this.#stored(sealed, appended),
         (error) => this.#notStored(sealed, error),
@@ -366,7 +408,8 @@ export class Committer {
     const open = group.members.filter(({ isAnswered }) => !isAnswered);
     this.#emit(open);
     this.#options.onStored(appended);
-    for (const { task, value } of open) task.caller.resolve({ durability: this.#options.given(task.caller.durability), value });
+    for (const { task, value } of open)
+      task.caller.resolve({ durability: this.#options.given(task.caller.durability), value });
     if (!this.#isPreparing) this.#state.trim();
     // The next group has gathered meanwhile.
     if (!this.#isPreparing) this.#pump();
@@ -377,9 +420,13 @@ export class Committer {
   }
 
   #notStored(group: SealedGroup, error: unknown): void {
-    const cause = error instanceof StoreError ? error : new StoreError('storage/failed', String(error), { cause: error });
+    const cause =
+      error instanceof StoreError ? error : new StoreError('storage/failed', String(error), { cause: error });
     const gathered = this.#group;
-    const isKnown = cause.code !== 'storage/outcome-unknown' && cause.code !== 'storage/log-collision' && cause.code !== 'wal/stopped';
+    const isKnown =
+      cause.code !== 'storage/outcome-unknown' &&
+      cause.code !== 'storage/log-collision' &&
+      cause.code !== 'wal/stopped';
     // Whoever was answered from memory cannot be taken back: the state in memory is no longer a true one.
     const hasPromised = [...group.members, ...gathered.members].some(({ isAnswered }) => isAnswered);
     this.#inFlight = undefined;
@@ -396,10 +443,14 @@ export class Committer {
   #poisonWith(cause: StoreError, gathered: readonly Member[]): void {
     const poison =
       cause.code === 'storage/log-collision'
-        ? new StoreError('engine/superseded', 'Another writer has taken over this store. Nothing of its data was touched.', {
-            cause,
-            hint: 'Close this store and open it again.',
-          })
+        ? new StoreError(
+            'engine/superseded',
+            'Another writer has taken over this store. Nothing of its data was touched.',
+            {
+              cause,
+              hint: 'Close this store and open it again.',
+            },
+          )
         : new StoreError('engine/poisoned', `The store cannot go on after: ${cause.message}`, {
             details: { code: cause.code },
             cause,
@@ -448,13 +499,18 @@ function createGroup(): Group {
 
 const toOperation = (change: CatalogueChange): Operation => ({ type: 'catalogue', change });
 
-export const aborted = (): StoreError => new StoreError('call/aborted', 'The call was cancelled before it took effect.');
+export const aborted = (): StoreError =>
+  new StoreError('call/aborted', 'The call was cancelled before it took effect.');
 
 function refusalOf(cause: StoreError): StoreError {
   if (cause.code !== 'storage/quota') return cause;
-  return new StoreError('storage/quota', 'The browser gives this site no more space. The write was not stored; what was stored before is intact.', {
-    details: cause.details,
-    cause,
-    hint: 'Delete rows, call store.compact(), or ask for persistent storage.',
-  });
+  return new StoreError(
+    'storage/quota',
+    'The browser gives this site no more space. The write was not stored; what was stored before is intact.',
+    {
+      details: cause.details,
+      cause,
+      hint: 'Delete rows, call store.compact(), or ask for persistent storage.',
+    },
+  );
 }

@@ -8,13 +8,15 @@ import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { WriteRequest } from '../../src/protocol/engine-api.ts';
 import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
-import type { BlobWrite } from '../storage/index.ts';
 import { applyChanges } from '../query/index.ts';
+import type { BlobWrite } from '../storage/index.ts';
 import type { StoreState } from './store-state.ts';
 import { type PreparedWrite, presentRow, type RowChange, storedRow } from './write-task.ts';
 
 /** What is wrong with a row by the collection's schema; [] when nothing is. */
-export type RowValidator = (row: Row) => readonly { readonly path: string; readonly rule: string; readonly message: string }[];
+export type RowValidator = (
+  row: Row,
+) => readonly { readonly path: string; readonly rule: string; readonly message: string }[];
 
 export type PrepareContext = {
   readonly state: StoreState;
@@ -110,7 +112,8 @@ function prepareRows(
         changes.pop();
       }
       previous = key;
-      const present = collection.primary.count === 0 ? undefined : presentForWrite(state, collection, key, request.type);
+      const present =
+        collection.primary.count === 0 ? undefined : presentForWrite(state, collection, key, request.type);
       if (present !== undefined && request.type === 'create') throw duplicateKey(collection, row, 'present');
       if (validate !== undefined) checkSchema(collection, row, validate);
       const after = storedRow(state, collection, key, row, blobs);
@@ -236,10 +239,17 @@ function checkSchema(collection: CollectionState, row: Row, validate: RowValidat
 
 function duplicateKey(collection: CollectionState, row: Row, where: 'present' | 'twice in this call'): StoreError {
   const key = collection.keyOf(row);
-  return new StoreError('collection/duplicate-key', `Key ${JSON.stringify(key)} of ${collection.spec.name} is ${where}.`, {
-    details: { collection: collection.spec.name, field: collection.spec.key, key },
-    hint: where === 'present' ? 'Use put() to replace a row, or update() to change it.' : 'Give each row a key of its own.',
-  });
+  return new StoreError(
+    'collection/duplicate-key',
+    `Key ${JSON.stringify(key)} of ${collection.spec.name} is ${where}.`,
+    {
+      details: { collection: collection.spec.name, field: collection.spec.key, key },
+      hint:
+        where === 'present'
+          ? 'Use put() to replace a row, or update() to change it.'
+          : 'Give each row a key of its own.',
+    },
+  );
 }
 
 function withCollection(error: StoreError, collection: CollectionState): StoreError {
@@ -251,7 +261,12 @@ function withCollection(error: StoreError, collection: CollectionState): StoreEr
 }
 
 /** One wrong row throws its own error; several throw one that names up to 20 of them. */
-function throwWrong(collection: CollectionState, rowCount: number, wrong: readonly WrongRow[], errors: readonly StoreError[]): void {
+function throwWrong(
+  collection: CollectionState,
+  rowCount: number,
+  wrong: readonly WrongRow[],
+  errors: readonly StoreError[],
+): void {
   const [first] = errors;
   if (first === undefined) return;
   if (rowCount === 1) throw first;

@@ -110,9 +110,18 @@ function changesOf(state: StoreState, operation: Exclude<Operation, { type: 'cat
       state.nextBlob = Math.max(state.nextBlob, operation.blob + 1);
       const { before, freedBlob } = present(operation.key);
       const row = state.wholeRow(stored);
-      return [{ key: operation.key, before, freedBlob: freedBlob === operation.blob ? undefined : freedBlob, after: { stored, row } }];
+      return [
+        {
+          key: operation.key,
+          before,
+          freedBlob: freedBlob === operation.blob ? undefined : freedBlob,
+          after: { stored, row },
+        },
+      ];
     }
     case 'delete':
-      return operation.keys.map((key) => ({ key, ...present(key), after: undefined })).filter(({ before }) => before !== undefined);
+      return operation.keys
+        .map((key) => ({ key, ...present(key), after: undefined }))
+        .filter(({ before }) => before !== undefined);
   }
 }

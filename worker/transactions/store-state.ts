@@ -194,8 +194,17 @@ export class StoreState {
     for (const { id, spec, tree, root, count, indexes } of catalogue.collections) {
       const collection = this.addCollection(id, spec, tree, treeState(root, count));
       for (const index of indexes) {
-        const kept = { tree: treeState(index.root, index.count) as TreeState, state: index.state, meetsArrays: index.meetsArrays };
-        this.addIndex(collection, index.spec, index.tree, index.root === 0 ? { ...kept, tree: undefined as never } : kept);
+        const kept = {
+          tree: treeState(index.root, index.count) as TreeState,
+          state: index.state,
+          meetsArrays: index.meetsArrays,
+        };
+        this.addIndex(
+          collection,
+          index.spec,
+          index.tree,
+          index.root === 0 ? { ...kept, tree: undefined as never } : kept,
+        );
       }
     }
     this.nextTree = Math.max(this.nextTree, catalogue.nextTree);
@@ -227,10 +236,14 @@ export function decodeCatalogue(bytes: Uint8Array): Catalogue {
   }
   const catalogue = decodeRows(body)[0] as unknown as Catalogue;
   if (catalogue.format > CATALOGUE_FORMAT) {
-    throw new StoreError('store/newer-version', `The store has format ${catalogue.format}; this package knows ${CATALOGUE_FORMAT}.`, {
-      details: { found: catalogue.format, known: CATALOGUE_FORMAT },
-      hint: 'Reload the page to get the newer version of the application.',
-    });
+    throw new StoreError(
+      'store/newer-version',
+      `The store has format ${catalogue.format}; this package knows ${CATALOGUE_FORMAT}.`,
+      {
+        details: { found: catalogue.format, known: CATALOGUE_FORMAT },
+        hint: 'Reload the page to get the newer version of the application.',
+      },
+    );
   }
   return catalogue;
 }

@@ -3,8 +3,8 @@
  * are then repeated; applying is idempotent (see CollectionState).
  */
 import { encodeRows, estimateRowBytes } from '../../src/base/codec/index.ts';
-import { ROW_BYTES_MAX } from '../../src/base/limits.ts';
 import { toBlobId } from '../../src/base/ids.ts';
+import { ROW_BYTES_MAX } from '../../src/base/limits.ts';
 import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
@@ -39,14 +39,29 @@ export type PreparedWrite = {
 export const ROW_INLINE_BYTES_MAX: number = 16 * 1024;
 
 /** A new row as its tree will hold it, and the blob to write with it when it is large. */
-export function storedRow(state: StoreState, collection: CollectionState, key: string, row: Row, blobs: BlobWrite[]): StoredRow {
+export function storedRow(
+  state: StoreState,
+  collection: CollectionState,
+  key: string,
+  row: Row,
+  blobs: BlobWrite[],
+): StoredRow {
   if (estimateRowBytes(row) <= ROW_INLINE_BYTES_MAX / 2) return { stored: row, row };
   const bytes = encodeRows([row]);
   if (bytes.length > ROW_BYTES_MAX) {
-    throw new StoreError('collection/too-large', `A row of ${collection.spec.name} takes ${bytes.length} bytes; the limit is ${ROW_BYTES_MAX}.`, {
-      details: { collection: collection.spec.name, key: collection.keyOf(row), bytes: bytes.length, limit: ROW_BYTES_MAX },
-      hint: 'Split the row, or keep large binary data in several rows.',
-    });
+    throw new StoreError(
+      'collection/too-large',
+      `A row of ${collection.spec.name} takes ${bytes.length} bytes; the limit is ${ROW_BYTES_MAX}.`,
+      {
+        details: {
+          collection: collection.spec.name,
+          key: collection.keyOf(row),
+          bytes: bytes.length,
+          limit: ROW_BYTES_MAX,
+        },
+        hint: 'Split the row, or keep large binary data in several rows.',
+      },
+    );
   }
   if (bytes.length <= ROW_INLINE_BYTES_MAX) return { stored: row, row };
   const id = toBlobId(state.nextBlob++);

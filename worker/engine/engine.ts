@@ -1,0 +1,517 @@
+/**
+ * The engine behind one port: it routes calls to the layers below and owns their life. Reads are answered from what is
+ * visible, at once when the pages are in memory; writes go to the committer.
+ */
+
+import type { Lsn } from '../../src/base/ids.ts';
+import type { Key, Row } from '../../src/base/row.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import type { FindSpec, IndexSpec, Selector } from '../../src/protocol/definition.ts';
+import type {
+  ChangeEvent,
+  Durability,
+  DurabilityGiven,
+  EngineApi,
+  EngineOptions,
+  EngineState,
+  Explanation,
+  Health,
+  IndexInfo,
+  LongOptions,
+  MaybePromise,
+  RecoveryReport,
+  RowCursor,
+  VerifyReport,
+  WriteOptions,
+  WriteOutcome,
+  WriteRequest,
+} from '../../src/protocol/engine-api.ts';
+import {
+  type CollectionState,
+  encodeComponent,
+  encodePrimaryKey,
+  type IndexState,
+  valuesAt,
+} from '../indexes/index.ts';
+import { pagesBelow, readKey, type TreeState, wantKey } from '../pages/index.ts';
+import { countPlan, FindCursor, type FoundRow, type Plan, PlanScan, planFind, type ReadView } from '../query/index.ts';
+import type { Storage } from '../storage/index.ts';
+import {
+  Checkpointer,
+  Committer,
+  type PrepareContext,
+  prepareWrite,
+  previewUpdate,
+  type Recovered,
+  type RowValidator,
+  type StoreState,
+} from '../transactions/index.ts';
+import { type Compression, createWalWriter } from '../wal/index.ts';
+import { planCatalogue } from './catalogue-plan.ts';
+import { compactStore } from './compact.ts';
+import { buildIndex } from './index-builder.ts';
+import { createValidator } from './json-schema.ts';
+import type { EnginePlatform } from './platform.ts';
+import { verifyStore } from './verify.ts';
+
+export type EngineParts = {
+  readonly storage: Storage;
+  readonly recovered: Recovered;
+  readonly options: EngineOptions;
+  readonly platform: EnginePlatform;
+  readonly compression: Compression | undefined;
+  readonly nextLsn: Lsn;
+  /** Frees the store's lock. */
+  readonly release: () => void;
+};
+
+type Listener = (events: readonly ChangeEvent[]) => void;
+
+/** Keys that `getMany` looks up before it lets other calls in. */
+const GET_BATCH = 1_000;
+/** Distinct values that one call may answer with. */
+const DISTINCT_VALUES_MAX = 100_000;
+
+export class Engine implements EngineApi {
+  readonly #storage: Storage;
+  readonly #options: EngineOptions;
+  readonly #platform: EnginePlatform;
+  readonly #state: StoreState;
+  readonly #committer: Committer;
+  readonly #checkpointer: Checkpointer;
+  readonly #recovery: RecoveryReport;
+  readonly #release: () => void;
+  readonly #validators: ReadonlyMap<string, RowValidator>;
+  readonly #listeners: Map<string, Set<Listener>> = new Map();
+  readonly #context: PrepareContext;
+  #life: EngineState = 'opening';
+  #poison: StoreError | undefined;
+
+  constructor({ storage, recovered, options, platform, compression, nextLsn, release }: EngineParts) {
+    this.#storage = storage;
+    this.#options = options;
+    this.#platform = platform;
+    this.#state = recovered.state;
+    this.#recovery = recovered.report;
+    this.#release = release;
+    this.#validators = validatorsOf(options);
+    const epoch = recovered.epoch + 1;
+    this.#checkpointer = new Checkpointer({
+      state: this.#state,
+      storage,
+      generation: recovered.generation,
+      epoch,
+      storedLsn: recovered.lastLsn,
+      logBytes: recovered.logBytes,
+      logFrames: recovered.report.framesKept,
+      mode: options.unstable?.checkpoint ?? 'automatic',
+      now: platform.now,
+      setTimer: platform.setTimer,
+      yieldTask: platform.yieldTask,
+      hold: () => this.#committer.hold(),
+      release: () => this.#committer.release(),
+      onFailure: (error) => this.#onCheckpointFailure(error),
+    });
+    this.#committer = new Committer({
+      state: this.#state,
+      wal: createWalWriter({ log: storage.log, epoch, nextLsn, compression }),
+      given: (durability) => this.#given(durability),
+      setTimer: platform.setTimer,
+      onStored: (appended) => this.#checkpointer.noteStored(appended),
+      onChanges: (collection, events) => {
+        for (const listener of this.#listeners.get(collection) ?? []) listener(events);
+      },
+      hasListeners: (collection) => (this.#listeners.get(collection)?.size ?? 0) > 0,
+      onPoisoned: (error) => {
+        this.#life = 'poisoned';
+        this.#poison = error;
+      },
+    });
+    this.#context = {
+      state: this.#state,
+      validatorOf: ({ spec }) => this.#validators.get(spec.name),
+      findKeys: (collection, selector) => this.#findKeys(collection, selector),
+    };
+  }
+
+  get life(): EngineState {
+    return this.#life;
+  }
+
+  /** Brings the catalogue up to the application's definitions and goes on with unfinished indexes. */
+  async start(): Promise<void> {
+    const changes = planCatalogue(this.#state, this.#options.collections);
+    if (changes.length > 0) await this.#committer.changeCatalogue(changes);
+    await this.#freeDropped();
+    this.#life = 'open';
+    for (const collection of this.#state.collections.values()) {
+      for (const index of collection.indexes) {
+        // Queries do without the index until it is ready; an index that cannot be built stays out of use.
+        if (index.state === 'building') this.#build(collection, index, NO_OPTIONS).catch(() => undefined);
+      }
+    }
+  }
+
+  get(name: string, key: Key): MaybePromise<Row | undefined> {
+    const { primary } = this.#must(name);
+    const encoded = encodePrimaryKey(key);
+    const { space } = this.#state;
+    return this.#read(() => this.#state.wholeRow(readKey(space, primary.visible, encoded)) as Row | undefined);
+  }
+
+  getMany(name: string, keys: readonly Key[]): MaybePromise<readonly (Row | undefined)[]> {
+    const { primary } = this.#must(name);
+    const encoded = keys.map(encodePrimaryKey);
+    if (encoded.length <= GET_BATCH) return this.#read(() => this.#getAll(primary.visible, encoded));
+    return this.#getBatches(primary.visible, encoded);
+  }
+
+  async #getBatches(state: TreeState, keys: readonly string[]): Promise<readonly (Row | undefined)[]> {
+    const close = this.#state.snapshots.open();
+    try {
+      const rows: (Row | undefined)[] = [];
+      for (let from = 0; from < keys.length; from += GET_BATCH) {
+        rows.push(...(await this.#read(() => this.#getAll(state, keys.slice(from, from + GET_BATCH)))));
+      }
+      return rows;
+    } finally {
+      close();
+    }
+  }
+
+  #getAll(state: TreeState, keys: readonly string[]): readonly (Row | undefined)[] {
+    const { space } = this.#state;
+    // All that is missing is asked for at once; reading then throws, and is repeated after one load for each level.
+    for (const key of keys) wantKey(space, state.root, key);
+    return keys.map((key) => this.#state.wholeRow(readKey(space, state, key)) as Row | undefined);
+  }
+
+  find(name: string, find: FindSpec): RowCursor {
+    return this.#cursor(name, find);
+  }
+
+  count(name: string, selector: Selector): MaybePromise<number> {
+    const collection = this.#must(name);
+    const plan = planFind(collection, { selector, sort: [] });
+    const close = this.#state.snapshots.open();
+    const count = countPlan(this.#view(collection), plan);
+    if (count instanceof Promise) return count.finally(close);
+    close();
+    return count;
+  }
+
+  async distinct(name: string, path: string, selector: Selector): Promise<readonly unknown[]> {
+    const collection = this.#must(name);
+    const scan = new PlanScan(this.#view(collection), planFind(collection, { selector, sort: [] }));
+    const close = this.#state.snapshots.open();
+    const values = new Map<string, unknown>();
+    const segments = path.split('.');
+    try {
+      while (!scan.isDone) {
+        const found: FoundRow[] = [];
+        await scan.pull(GET_BATCH, found);
+        for (const { row } of found) {
+          for (const value of valuesAt(row, segments)) {
+            for (const element of Array.isArray(value) ? value : [value]) values.set(encodeComponent(element), element);
+          }
+        }
+        if (values.size > DISTINCT_VALUES_MAX) throw tooManyValues(name, path);
+      }
+    } finally {
+      close();
+    }
+    return [...values].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+  }
+
+  async explain(name: string, find: FindSpec): Promise<Explanation> {
+    const cursor = this.#cursor(name, find);
+    try {
+      for (;;) if ((await cursor.next(GET_BATCH)).done) return cursor.explain();
+    } finally {
+      cursor.close();
+    }
+  }
+
+  write(request: WriteRequest, { durability, signal }: WriteOptions): Promise<WriteOutcome> {
+    this.#assertOpen();
+    this.#state.must(request.collection);
+    return this.#committer.write(this.#preparation(request), {
+      durability: durability ?? this.#options.durability,
+      signal,
+    });
+  }
+
+  preview(
+    request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>,
+  ): MaybePromise<readonly { before: Row; after: Row }[]> {
+    this.#must(request.collection);
+    return this.#read(() => previewUpdate(this.#context, request));
+  }
+
+  async createIndex(name: string, spec: IndexSpec, options: LongOptions): Promise<void> {
+    const collection = this.#must(name);
+    if (collection.indexes.some((index) => index.spec.name === spec.name)) {
+      throw new StoreError('index/exists', `Collection ${name} has an index ${spec.name} already.`, {
+        details: { collection: name, index: spec.name },
+        hint: 'Drop it first, or give the new one another name.',
+      });
+    }
+    const tree = this.#state.nextTree++;
+    await this.#committer.changeCatalogue([{ type: 'create-index', collection: collection.id, tree, index: spec }]);
+    const index = mustIndex(collection, spec.name);
+    if (index.state === 'ready') return;
+    try {
+      await this.#build(collection, index, options);
+    } catch (error) {
+      if (this.#life === 'open') await this.#drop(collection, spec.name);
+      throw error;
+    }
+  }
+
+  async dropIndex(name: string, index: string): Promise<void> {
+    const collection = this.#must(name);
+    mustIndex(collection, index);
+    await this.#drop(collection, index);
+  }
+
+  indexes(name: string): readonly IndexInfo[] {
+    return this.#must(name).indexes.map(({ spec, state, tree }) => ({ ...spec, state, entries: tree.visible.count }));
+  }
+
+  subscribe(name: string, listener: Listener): () => void {
+    this.#must(name);
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  async verify(options: LongOptions & { readonly repair: boolean }): Promise<VerifyReport> {
+    this.#assertOpen();
+    const rebuild = async (collection: CollectionState, index: IndexState): Promise<void> => {
+      await this.#drop(collection, index.spec.name);
+      await this.createIndex(collection.spec.name, index.spec, NO_OPTIONS);
+    };
+    return verifyStore(
+      {
+        state: this.#state,
+        storage: this.#storage,
+        yieldTask: this.#platform.yieldTask,
+        now: this.#platform.now,
+        rebuild,
+      },
+      options,
+    );
+  }
+
+  async compact(options: LongOptions): Promise<{ readonly pagesFreed: number; readonly bytesFreed: number }> {
+    this.#assertOpen();
+    return compactStore(
+      {
+        state: this.#state,
+        committer: this.#committer,
+        storage: this.#storage,
+        yieldTask: this.#platform.yieldTask,
+        checkpoint: () => this.checkpoint(),
+      },
+      options,
+    );
+  }
+
+  async health(): Promise<Health> {
+    const { space, snapshots, collections } = this.#state;
+    const figures = await this.#platform.estimate?.();
+    return {
+      storage: this.#storage.kind,
+      durability: this.#given(this.#options.durability),
+      persisted: figures?.persisted,
+      usageBytes: figures?.usageBytes,
+      quotaBytes: figures?.quotaBytes,
+      logRecordsSinceCheckpoint: this.#checkpointer.logFrames,
+      logBytesSinceCheckpoint: this.#checkpointer.logBytes,
+      cacheBytes: Math.round(space.cacheBytes),
+      dirtyBytes: Math.round(space.dirtyBytes),
+      openSnapshots: snapshots.openCount,
+      recovery: this.#recovery,
+      collections: [...collections.values()].map(({ spec, primary }) => ({
+        collection: spec.name,
+        rows: primary.visible.count,
+      })),
+    };
+  }
+
+  async checkpoint(): Promise<void> {
+    this.#assertOpen();
+    await this.#checkpointer.run();
+  }
+
+  async close(): Promise<void> {
+    if (this.#life === 'closed' || this.#life === 'closing') return;
+    const wasPoisoned = this.#life === 'poisoned';
+    this.#life = 'closing';
+    try {
+      if (!wasPoisoned) {
+        await this.#committer.flush();
+        await this.#checkpointer.close();
+        const isManual = this.#options.unstable?.checkpoint === 'manual';
+        // Without it the next opening replays; a failure costs time there, and nothing else.
+        if (!isManual && this.#checkpointer.logBytes > 0) await this.#checkpointer.run().catch(() => undefined);
+      }
+    } finally {
+      await this.#checkpointer.close();
+      await this.#storage.close();
+      this.#life = 'closed';
+      this.#release();
+    }
+  }
+
+  async destroy(): Promise<void> {
+    const wasOpen = this.#life === 'open';
+    this.#life = 'closing';
+    if (wasOpen) await this.#committer.flush().catch(() => undefined);
+    await this.#checkpointer.close();
+    await this.#storage.destroy();
+    this.#life = 'closed';
+    this.#release();
+  }
+
+  #assertOpen(): void {
+    if (this.#life === 'open') return;
+    if (this.#poison !== undefined && this.#life === 'poisoned') throw this.#poison;
+    throw new StoreError('store/closed', `The store is ${this.#life}.`, {
+      details: { state: this.#life },
+      hint: 'Open it again.',
+    });
+  }
+
+  #must(name: string): CollectionState {
+    this.#assertOpen();
+    return this.#state.must(name);
+  }
+
+  #read<T>(read: () => T): MaybePromise<T> {
+    const result = this.#state.space.whenResident(read);
+    if (!(result instanceof Promise)) return result;
+    return result.finally(() => this.#state.space.trim());
+  }
+
+  #given(durability: Durability): DurabilityGiven {
+    return this.#storage.kind === 'memory' ? 'none' : durability;
+  }
+
+  #view(collection: CollectionState): ReadView {
+    const { space } = this.#state;
+    const primary = collection.primary.visible;
+    return {
+      space,
+      primary,
+      stateOf: ({ index }: Plan) => (index === undefined ? primary : index.tree.visible),
+      readBlob: (row) => this.#state.readBlob(row),
+    };
+  }
+
+  #cursor(name: string, find: FindSpec): FindCursor {
+    const collection = this.#must(name);
+    const plan = planFind(collection, find);
+    const close = this.#state.snapshots.open();
+    const release = (): void => {
+      close();
+      this.#state.space.trim();
+    };
+    return new FindCursor({ view: this.#view(collection), plan, find, release });
+  }
+
+  /** The scan is kept while pages are missing, so that a repeated preparation goes on where it was. */
+  #preparation(request: WriteRequest): () => ReturnType<typeof prepareWrite> {
+    let kept: { readonly version: number; readonly scan: PlanScan; readonly found: FoundRow[] } | undefined;
+    const findKeys: PrepareContext['findKeys'] = (collection, selector) => {
+      const { version } = this.#state.space;
+      if (kept === undefined || kept.version !== version) {
+        kept = { version, scan: this.#headScan(collection, selector), found: [] };
+      }
+      kept.scan.pullNow(kept.found, (stored) => this.#state.wholeRow(stored));
+      return kept.found.map(({ key }) => key);
+    };
+    return () => prepareWrite({ ...this.#context, findKeys }, request);
+  }
+
+  #headScan(collection: CollectionState, selector: Selector): PlanScan {
+    const view: ReadView = {
+      space: this.#state.space,
+      primary: collection.primary.head,
+      stateOf: ({ index }) => (index === undefined ? collection.primary : index.tree).head,
+      readBlob: (row) => this.#state.readBlob(row),
+    };
+    return new PlanScan(view, planFind(collection, { selector, sort: [] }));
+  }
+
+  #findKeys(collection: CollectionState, selector: Selector): readonly string[] {
+    const found: FoundRow[] = [];
+    this.#headScan(collection, selector).pullNow(found, (stored) => this.#state.wholeRow(stored));
+    return found.map(({ key }) => key);
+  }
+
+  /** A checkpoint keeps what the builder added: it is not in the log. */
+  async #build(collection: CollectionState, index: IndexState, options: LongOptions): Promise<void> {
+    const { yieldTask } = this.#platform;
+    await buildIndex({ state: this.#state, committer: this.#committer, yieldTask }, collection, index, options);
+    await this.#checkpointer.run();
+  }
+
+  async #drop(collection: CollectionState, name: string): Promise<void> {
+    await this.#committer.changeCatalogue([{ type: 'drop-index', collection: collection.id, name }]);
+    await this.#freeDropped();
+  }
+
+  /** Pages of dropped indexes are freed by the next checkpoint. */
+  async #freeDropped(): Promise<void> {
+    const { dropped, space } = this.#state;
+    this.#state.dropped = [];
+    for (const tree of dropped) {
+      const [collection] = this.#state.collections.values();
+      if (collection === undefined) return;
+      await this.#committer.upkeep(collection, () => void space.freed.push(...pagesBelow(space, tree.root)));
+    }
+  }
+
+  /** A checkpoint that fails is tried again later: the log has everything. Unless somebody else has made one. */
+  #onCheckpointFailure(error: StoreError): void {
+    if (error.code !== 'storage/generation-mismatch') return;
+    this.#life = 'poisoned';
+    this.#poison = new StoreError(
+      'engine/superseded',
+      'Another writer has taken over this store. Nothing of its data was touched.',
+      {
+        cause: error,
+        hint: 'Close this store and open it again.',
+      },
+    );
+  }
+}
+
+const NO_OPTIONS: LongOptions = { signal: undefined, onProgress: undefined };
+
+function validatorsOf({ collections }: EngineOptions): ReadonlyMap<string, RowValidator> {
+  const validators = new Map<string, RowValidator>();
+  for (const { name, jsonSchema } of collections)
+    if (jsonSchema !== undefined) validators.set(name, createValidator(jsonSchema));
+  return validators;
+}
+
+function mustIndex(collection: CollectionState, name: string): IndexState {
+  const index = collection.indexes.find(({ spec }) => spec.name === name);
+  if (index !== undefined) return index;
+  throw new StoreError('index/unknown', `Collection ${collection.spec.name} has no index ${name}.`, {
+    details: { collection: collection.spec.name, index: name, known: collection.indexes.map(({ spec }) => spec.name) },
+  });
+}
+
+const tooManyValues = (collection: string, path: string): StoreError =>
+  new StoreError(
+    'query/too-many-values',
+    `${path} of ${collection} has more than ${DISTINCT_VALUES_MAX} distinct values.`,
+    {
+      details: { collection, path, limit: DISTINCT_VALUES_MAX },
+      hint: 'Select fewer rows, or stream them.',
+    },
+  );

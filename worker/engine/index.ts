@@ -1,0 +1,3 @@
+export type { Engine } from './engine.ts';
+export { openEngine, openEngineOn } from './open-engine.ts';
+export type { EnginePlatform, StorageFigures } from './platform.ts';

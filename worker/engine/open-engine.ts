@@ -1,0 +1,80 @@
+/** From options to an engine: lock, storage, recovery, catalogue, and the indexes that are still to be built. */
+import { toLsn } from '../../src/base/ids.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import type { EngineOptions } from '../../src/protocol/engine-api.ts';
+import { createMemoryImage, createMemoryStorage, openIdbStorage, type Storage } from '../storage/index.ts';
+import { holdStoreLock, LOCK_TIMEOUT_MS } from '../tabs/index.ts';
+import { recover } from '../transactions/index.ts';
+import { createDeflateRaw } from '../wal/index.ts';
+import { Engine } from './engine.ts';
+import type { EnginePlatform } from './platform.ts';
+
+export async function openEngine(options: EngineOptions, platform: EnginePlatform): Promise<Engine> {
+  const { setTimer, locks } = platform;
+  const holding = holdStoreLock({ locks, name: options.name, timeoutMs: LOCK_TIMEOUT_MS, setTimer });
+  // The database opens while the lock is waited for; nothing is read before it is held.
+  const opening = openStorage(options, platform);
+  opening.catch(() => undefined);
+  const release = await holding.catch(async (error) => {
+    await opening.then(
+      (storage) => storage.close(),
+      () => undefined,
+    );
+    throw error;
+  });
+  try {
+    return await openEngineOn(await opening, options, platform, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** An engine on a storage that is open already. For tests and for other homes. */
+export async function openEngineOn(
+  storage: Storage,
+  options: EngineOptions,
+  platform: EnginePlatform,
+  release: () => void = () => undefined,
+): Promise<Engine> {
+  const compression = platform.streams === undefined ? undefined : createDeflateRaw(platform.streams);
+  try {
+    const recovered = await recover({ storage, cacheBytesMax: options.cacheBytesMax, compression });
+    const engine = new Engine({
+      storage,
+      recovered,
+      options,
+      platform,
+      compression,
+      nextLsn: toLsn(recovered.lastLsn + 1),
+      release,
+    });
+    await engine.start();
+    return engine;
+  } catch (error) {
+    await storage.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The first home in the application's order that opens. What is damaged or newer is not passed over. */
+async function openStorage({ name, storage: homes }: EngineOptions, platform: EnginePlatform): Promise<Storage> {
+  const { indexedDB, setTimer } = platform;
+  let failure: unknown;
+  for (const home of homes) {
+    if (home === 'memory') return createMemoryStorage(createMemoryImage());
+    try {
+      if (indexedDB === undefined) throw new StoreError('storage/unavailable', 'This environment has no IndexedDB.');
+      return await openIdbStorage({
+        name,
+        indexedDB,
+        keyRange: platform.keyRange ?? IDBKeyRange,
+        startTimer: setTimer,
+      });
+    } catch (error) {
+      if (!(error instanceof StoreError) || !error.code.startsWith('storage/')) throw error;
+      failure = error;
+    }
+  }
+  throw failure ?? new StoreError('store/invalid-options', 'No storage is named.', { hint: "Name at least 'memory'." });
+}

@@ -1,0 +1,420 @@
+/**
+ * Serves an engine to one page over a port (src/protocol/messages.ts). Owns the page's cursors and subscriptions, and
+ * ends them when it is stopped. Calls are handed to the engine in the order in which they came; answers that are ready
+ * together leave as one message.
+ *
+ * Bounded: a stream or subscription has at most STREAM_WINDOW chunks under way; a subscription whose page has stopped
+ * taking events fails once EVENTS_WAITING_MAX are waiting.
+ */
+import { decodeRows, encodeRows } from '../../src/base/codec/index.ts';
+import type { Row } from '../../src/base/row.ts';
+import { errorToWire, StoreError } from '../../src/base/store-error.ts';
+import { toIndexSpec } from '../../src/protocol/collection-spec.ts';
+import type { FindSpec, Selector } from '../../src/protocol/definition.ts';
+import type {
+  ChangeEvent,
+  Durability,
+  EncodedRows,
+  EngineApi,
+  LongOptions,
+  MaybePromise,
+  RowCursor,
+  WriteOutcome,
+} from '../../src/protocol/engine-api.ts';
+import { toFindSpec } from '../../src/protocol/find-spec.ts';
+import {
+  type Call,
+  CHUNK_BYTES_TARGET,
+  CHUNK_ROWS_MAX,
+  CLONED_ROWS_MAX,
+  type ClientMessage,
+  ERROR,
+  EVENTS,
+  OK,
+  PROGRESS,
+  type Reply,
+  ROWS,
+  STREAM_WINDOW,
+} from '../../src/protocol/messages.ts';
+import { compilePredicate, parseSelector } from '../query/index.ts';
+
+/** Events of one subscription that may wait for its page. They are references to rows that the engine has anyway. */
+const EVENTS_WAITING_MAX = 1_000_000;
+/** Rows of the first chunk of a stream, which tells how large rows are. */
+const FIRST_CHUNK_ROWS = 128;
+
+/** What goes on for a call that is not answered at once. */
+type Running = {
+  /** Stops it; the engine then answers the call, or nobody is interested any more. */
+  cancel(): void;
+  /** The page wants one chunk more. */
+  pull?(): void;
+  /** Rows of a batch that is being received. */
+  batch?: Batch;
+};
+type Batch = {
+  readonly call: Extract<Call, readonly ['batch', ...unknown[]]>;
+  readonly rows: Row[];
+  readonly encoded: Uint8Array[];
+  readonly controller: AbortController | undefined;
+};
+
+/** Starts to serve. Answers a function that ends it. */
+export function servePort(engine: EngineApi, port: MessagePort): () => void {
+  const server = new PortServer(engine, port);
+  return () => server.stop();
+}
+
+class PortServer {
+  readonly #engine: EngineApi;
+  readonly #port: MessagePort;
+  readonly #running = new Map<number, Running>();
+  #replies: Reply[] = [];
+
+  constructor(engine: EngineApi, port: MessagePort) {
+    this.#engine = engine;
+    this.#port = port;
+    port.onmessage = ({ data }: MessageEvent<ClientMessage>) => this.#receive(data);
+  }
+
+  stop(): void {
+    this.#port.onmessage = null;
+    for (const { cancel } of this.#running.values()) cancel();
+    this.#running.clear();
+    this.#flush();
+    this.#port.close();
+  }
+
+  #receive([calls, bytes]: ClientMessage): void {
+    const rows = bytes === undefined ? [] : decodeRows(bytes);
+    let at = 0;
+    for (const call of calls) {
+      const count = call[0] === 'write' ? call[4] : call[0] === 'rows' ? call[2] : 0;
+      // A batch that belongs to one call goes on to the log as it is.
+      const isAlone = count > 0 && count === rows.length;
+      const own = count === 0 ? [] : isAlone ? rows : rows.slice(at, at + count);
+      at += count;
+      try {
+        this.#run(call, own, isAlone ? bytes : undefined);
+      } catch (error) {
+        this.#fail(call[1], error);
+      }
+    }
+  }
+
+  #run(call: Call, rows: readonly Row[], bytes: Uint8Array | undefined): void {
+    const engine = this.#engine;
+    const id = call[1];
+    switch (call[0]) {
+      case 'get':
+        return this.#answer(id, engine.get(call[2], call[3]));
+      case 'getMany':
+        return this.#stream(id, engine.getMany(call[2], call[3]));
+      case 'find':
+        return this.#streamCursor(id, engine.find(call[2], toFindSpec(call[2], call[3], call[4])));
+      case 'count':
+        return this.#answer(id, this.#count(call[2], toFindSpec(call[2], call[3], call[4])));
+      case 'distinct':
+        return this.#stream(id, engine.distinct(call[2], call[3], call[4]), (value) => ({ value }));
+      case 'explain':
+        return this.#answer(id, engine.explain(call[2], toFindSpec(call[2], call[3], call[4])));
+      case 'preview':
+        return this.#stream(
+          id,
+          then(engine.preview(call[3]), (pairs) => pairs.flatMap(({ before, after }) => [before, after])),
+        );
+      case 'write':
+        return this.#writeRows(call, call[5], rows, bytes && [bytes], call[6] ? this.#cancellable(id) : undefined);
+      case 'plain':
+        return this.#answerWrite(
+          id,
+          engine.write(call[3], { durability: call[4], signal: call[5] ? this.#cancellable(id).signal : undefined }),
+        );
+      case 'batch':
+        return this.#openBatch(call);
+      case 'rows':
+        return this.#addRows(id, rows, bytes!, call[3]);
+      case 'subscribe':
+        return this.#subscribe(id, call[2], call[3]);
+      case 'createIndex':
+        return this.#answer(id, engine.createIndex(call[2], toIndexSpec(call[2], call[3]), this.#longOptions(id)));
+      case 'dropIndex':
+        return this.#answer(id, engine.dropIndex(call[2], call[3]));
+      case 'indexes':
+        return this.#answer(id, engine.indexes(call[2]));
+      case 'verify':
+        return this.#answer(id, engine.verify({ ...this.#longOptions(id), repair: call[2] }));
+      case 'compact':
+        return this.#answer(id, engine.compact(this.#longOptions(id)));
+      case 'health':
+        return this.#answer(id, engine.health());
+      case 'pull':
+        return this.#running.get(id)?.pull?.();
+      case 'cancel':
+        return this.#running.get(id)?.cancel();
+    }
+  }
+
+  /** How many rows a query gives: those that match, within its skip and limit. */
+  #count(collection: string, { selector, skip, limit = Number.POSITIVE_INFINITY }: FindSpec): MaybePromise<number> {
+    const within = (all: number): number => Math.min(Math.max(0, all - skip), limit);
+    return then(this.#engine.count(collection, selector), within);
+  }
+
+  #writeRows(
+    [, id, collection, type]: Extract<Call, readonly ['write' | 'batch', ...unknown[]]>,
+    durability: Durability | undefined,
+    rows: readonly Row[],
+    encoded: EncodedRows | undefined,
+    controller: AbortController | undefined,
+  ): void {
+    const options = { durability, signal: controller?.signal };
+    if (type !== 'replace') {
+      const request = { type, collection, rows, ...(encoded === undefined ? {} : { encoded }) };
+      return this.#answerWrite(id, this.#engine.write(request, options));
+    }
+    const pairs: { before: Row; after: Row }[] = [];
+    for (let at = 0; at < rows.length; at += 2) pairs.push({ before: rows[at]!, after: rows[at + 1]! });
+    return this.#answerWrite(id, this.#engine.write({ type, collection, rows: pairs }, options));
+  }
+
+  #openBatch(call: Batch['call']): void {
+    const id = call[1];
+    const controller = call[5] ? this.#cancellable(id) : undefined;
+    const cancel = (): void => {
+      // Nothing of it has reached the engine.
+      this.#fail(id, new StoreError('call/aborted', 'The write was aborted.', { details: { collection: call[2] } }));
+    };
+    this.#running.set(id, { cancel, batch: { call, rows: [], encoded: [], controller } });
+  }
+
+  #addRows(id: number, rows: readonly Row[], bytes: Uint8Array, isLast: boolean): void {
+    const batch = this.#running.get(id)?.batch;
+    // The page has given up on it, or has not heard yet that it was cancelled.
+    if (batch === undefined) return;
+    for (const row of rows) batch.rows.push(row);
+    batch.encoded.push(bytes);
+    if (!isLast) return;
+    const { call, controller } = batch;
+    this.#running.delete(id);
+    if (controller !== undefined) this.#running.set(id, { cancel: () => controller.abort() });
+    this.#writeRows(call, call[4], batch.rows, batch.encoded, controller);
+  }
+
+  #subscribe(id: number, collection: string, selector: Selector | undefined): void {
+    const matches = selector === undefined ? () => true : compilePredicate(parseSelector(selector));
+    const waiting: ChangeEvent[] = [];
+    let credit = STREAM_WINDOW;
+    const send = (): void => {
+      while (credit > 0 && waiting.length > 0) {
+        credit--;
+        this.#sendEvents(id, waiting.splice(0, CHUNK_ROWS_MAX));
+      }
+    };
+    const stop = this.#engine.subscribe(collection, (events) => {
+      for (const event of events) {
+        const { row, before } = event;
+        if ((row !== undefined && matches(row)) || (before !== undefined && matches(before))) waiting.push(event);
+      }
+      if (waiting.length > EVENTS_WAITING_MAX) {
+        running.cancel();
+        this.#fail(id, eventsOverflow(collection));
+      } else send();
+    });
+    const running: Running = {
+      cancel: () => {
+        stop();
+        waiting.length = 0;
+        this.#running.delete(id);
+      },
+      pull: () => {
+        credit++;
+        send();
+      },
+    };
+    this.#running.set(id, running);
+  }
+
+  #sendEvents(id: number, events: readonly ChangeEvent[]): void {
+    let types = '';
+    const rows: Row[] = [];
+    for (const { type, row, before, origin } of events) {
+      types += origin === 'remote' ? type[0]!.toUpperCase() : type[0];
+      if (row !== undefined) rows.push(row);
+      if (before !== undefined) rows.push(before);
+    }
+    const keys = events.map(({ key }) => key);
+    if (rows.length <= CLONED_ROWS_MAX) this.#reply([id, EVENTS, { types, keys, rows }]);
+    else {
+      const bytes = encodeRows(rows);
+      this.#send([[id, EVENTS, { types, keys, rows: bytes }]], bytes);
+    }
+  }
+
+  /** Streams an array that is there at once. */
+  #stream<T>(id: number, values: MaybePromise<readonly T[]>, toRow?: (value: T) => Row): void {
+    const start = (all: readonly T[]): void => {
+      let at = 0;
+      this.#streamCursor(id, {
+        next(limit) {
+          const chunk = all.slice(at, at + limit);
+          at += chunk.length;
+          const rows = toRow === undefined ? chunk : chunk.map(toRow);
+          return { rows: rows as readonly Row[], done: at >= all.length };
+        },
+        close() {},
+      });
+    };
+    if (values instanceof Promise) values.then(start).catch((error) => this.#fail(id, error));
+    else start(values);
+  }
+
+  #streamCursor(id: number, cursor: RowCursor): void {
+    let credit = STREAM_WINDOW;
+    let limit = FIRST_CHUNK_ROWS;
+    let isBusy = false;
+    let isFirst = true;
+    const running: Running = {
+      cancel: () => {
+        this.#running.delete(id);
+        // A cursor is not closed under a `next` that is under way.
+        if (!isBusy) cursor.close();
+      },
+      pull: () => {
+        credit++;
+        pump();
+      },
+    };
+    this.#running.set(id, running);
+    const take = ({ rows, done }: { readonly rows: readonly Row[]; readonly done: boolean }): void => {
+      isBusy = false;
+      if (this.#running.get(id) !== running) {
+        if (!done) cursor.close();
+        return;
+      }
+      if (done) this.#running.delete(id);
+      if (isFirst && done && rows.length <= CLONED_ROWS_MAX) return this.#reply([id, OK, rows]);
+      isFirst = false;
+      credit--;
+      const bytes = this.#sendRows(id, rows, done);
+      limit = Math.ceil(Math.min(CHUNK_ROWS_MAX, limit * 8, (rows.length / bytes) * CHUNK_BYTES_TARGET)) || limit;
+    };
+    const fail = (error: unknown): void => {
+      isBusy = false;
+      cursor.close();
+      this.#fail(id, error);
+    };
+    const pump = (): void => {
+      try {
+        while (credit > 0 && !isBusy && this.#running.get(id) === running) {
+          isBusy = true;
+          const chunk = cursor.next(limit);
+          if (chunk instanceof Promise) {
+            chunk.then(take).then(pump).catch(fail);
+            return;
+          }
+          take(chunk);
+        }
+      } catch (error) {
+        fail(error);
+      }
+    };
+    pump();
+  }
+
+  #sendRows(id: number, rows: readonly (Row | undefined)[], isLast: boolean): number {
+    const absent: number[] = [];
+    const present: Row[] = [];
+    rows.forEach((row, place) => {
+      if (row === undefined) absent.push(place);
+      else present.push(row);
+    });
+    const bytes = encodeRows(present);
+    const { length } = bytes;
+    this.#send([[id, ROWS, bytes, isLast, absent]], bytes);
+    return length;
+  }
+
+  #longOptions(id: number): LongOptions {
+    return {
+      signal: this.#cancellable(id).signal,
+      onProgress: ({ done, total }) => this.#reply([id, PROGRESS, done, total]),
+    };
+  }
+
+  #cancellable(id: number): AbortController {
+    const controller = new AbortController();
+    this.#running.set(id, { cancel: () => controller.abort() });
+    return controller;
+  }
+
+  #answerWrite(id: number, outcome: MaybePromise<WriteOutcome>): void {
+    if (outcome instanceof Promise) {
+      outcome.then(
+        (done) => this.#committed(id, done),
+        (error) => this.#fail(id, error),
+      );
+    } else this.#committed(id, outcome);
+  }
+
+  #committed(id: number, { value, durability }: WriteOutcome): void {
+    this.#running.delete(id);
+    // `false`: nothing was there to delete, or a replace met a conflict. So nothing was committed either.
+    this.#reply(value === false ? [id, OK, value] : [id, OK, value, durability]);
+  }
+
+  #answer(id: number, value: MaybePromise<unknown>): void {
+    if (value instanceof Promise) {
+      value.then(
+        (ready) => this.#answer(id, ready),
+        (error) => this.#fail(id, error),
+      );
+    } else {
+      this.#running.delete(id);
+      this.#reply([id, OK, value]);
+    }
+  }
+
+  #fail(id: number, error: unknown): void {
+    this.#running.delete(id);
+    this.#reply([id, ERROR, errorToWire(error)]);
+  }
+
+  #reply(reply: Reply): void {
+    if (this.#replies.push(reply) === 1) queueMicrotask(() => this.#flush());
+  }
+
+  /** Sends what has to travel alone, after all that came before it. */
+  #send(replies: readonly Reply[], bytes: Uint8Array): void {
+    this.#flush();
+    this.#port.postMessage(replies, [bytes.buffer as ArrayBuffer]);
+  }
+
+  #flush(): void {
+    const replies = this.#replies;
+    if (replies.length === 0) return;
+    this.#replies = [];
+    try {
+      this.#port.postMessage(replies);
+    } catch (error) {
+      // Details of an error that do not clone: a bug, but it must not leave its neighbours without an answer.
+      if (replies.length > 1) for (const reply of replies) this.#postAlone(reply);
+      else this.#port.postMessage([[replies[0]![0], ERROR, errorToWire(String(error))]]);
+    }
+  }
+
+  #postAlone(reply: Reply): void {
+    this.#replies = [reply];
+    this.#flush();
+  }
+}
+
+const eventsOverflow = (collection: string): StoreError =>
+  new StoreError('subscription/overflow', `A subscription of ${collection} has too many changes waiting.`, {
+    details: { collection, waitingMax: EVENTS_WAITING_MAX },
+    hint: 'The page has not taken changes for too long. Subscribe again, and read anew.',
+  });
+
+function then<T, U>(value: MaybePromise<T>, map: (value: T) => U): MaybePromise<U> {
+  return value instanceof Promise ? value.then(map) : map(value);
+}

@@ -1,0 +1,25 @@
+/** The worker's entry: one engine for one page. The only file of the worker that knows comlink. */
+import { expose, transferHandlers } from 'comlink';
+import { browserLocks, createPlatform, storageFigures } from '../src/base/platform.ts';
+import { registerErrorHandler } from '../src/protocol/control.ts';
+import { createControl } from './engine/control.ts';
+import { openEngine } from './engine/index.ts';
+import { browserIndexedDb } from './storage/index.ts';
+
+const { now, setTimer, yieldTask } = createPlatform();
+
+registerErrorHandler(transferHandlers);
+// Synchronously: the page's first message is waiting already.
+expose(
+  createControl((options) =>
+    openEngine(options, {
+      now,
+      setTimer,
+      yieldTask,
+      indexedDB: browserIndexedDb(),
+      locks: browserLocks(),
+      estimate: storageFigures,
+      streams: globalThis,
+    }),
+  ),
+);
