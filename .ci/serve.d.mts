@@ -6,5 +6,10 @@ export type ServeOptions = {
   /** Added to the strict headers, or replacing them. */
   readonly headers?: Readonly<Record<string, string>>;
 };
-export type Served = { readonly address: string; close(): Promise<void> };
+export type Served = {
+  readonly address: string;
+  /** What browsers reported against the policy, in pages and in workers. Grows. */
+  readonly violations: readonly string[];
+  close(): Promise<void>;
+};
 export function serve(options: ServeOptions): Promise<Served>;

@@ -3,8 +3,13 @@ import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
 
+const REPORT_PATH = '/policy-violation';
+const REPORT_BYTES_MAX = 64 * 1024;
+
+// The report is how violations inside a worker come to light: a page does not see them.
 export const CONTENT_SECURITY_POLICY =
-  "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
+  "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; " +
+  `report-uri ${REPORT_PATH}`;
 
 const HEADERS = {
   'content-security-policy': CONTENT_SECURITY_POLICY,
@@ -31,8 +36,14 @@ const TYPES = {
 /** Serves folders by path prefix. The longest prefix wins. Port 0 takes any free one. */
 export async function serve({ mounts, port = 0, headers = {} }) {
   const prefixes = Object.keys(mounts).sort((a, b) => b.length - a.length);
+  const violations = [];
   const server = createServer((request, response) => {
     const path = pathOf(request.url);
+    if (path === REPORT_PATH && request.method === 'POST') {
+      readReport(request, violations);
+      response.writeHead(204, HEADERS).end();
+      return;
+    }
     if (path === '/favicon.ico') {
       // Browsers ask for it unasked, and call its absence an error.
       response.writeHead(204, HEADERS).end();
@@ -58,7 +69,16 @@ export async function serve({ mounts, port = 0, headers = {} }) {
       server.close(() => resolve());
       server.closeAllConnections();
     });
-  return { address, close };
+  return { address, violations, close };
+}
+
+/** A report may come in the old or the new format; what matters is that there is one, and about what. */
+function readReport(request, violations) {
+  let text = '';
+  request.on('data', (part) => {
+    if (text.length < REPORT_BYTES_MAX) text += part;
+  });
+  request.on('end', () => violations.push(text.slice(0, REPORT_BYTES_MAX)));
 }
 
 function listen(server, port) {

@@ -111,6 +111,7 @@ async function withPage(browser: BrowserName, profile: string, use: (page: Page)
     await expect.poll(() => page.locator('#status').textContent(), POLL).toBe('Open');
     await use(page);
     expect(complaints).toEqual([]);
+    expect(demo.violations).toEqual([]);
   } finally {
     await context.close();
   }

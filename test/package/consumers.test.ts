@@ -108,24 +108,32 @@ test("README's first example does what it says", async () => {
   }
 });
 
-test('[S10] [canary] the record of complaints notices a violation and an error in the console', async () => {
-  const served = await serve({ mounts: { '/': await installation.createApp('plain') } });
-  const browser = await launch('chromium');
+test.each(BROWSERS)('[S10] [canary] violations in a page and in a worker are noticed in %s', async (browserName) => {
+  const folder = await installation.createApp('plain');
+  await writeFile(join(folder, 'index.html'), '<!doctype html><script type="module" src="./main.js"></script>');
+  await writeFile(join(folder, 'main.js'), "new Worker('./worker.js'); document.body.append(planted());\n" + PLANTED);
+  // The violation is caught, so that nothing but the report tells of it.
+  await writeFile(join(folder, 'worker.js'), "try { (0, eval)('1'); } catch {}");
+  const served = await serve({ mounts: { '/': folder } });
+  const browser = await launch(browserName);
   try {
     const page = await browser.newPage();
     const complaints = await watchComplaints(page);
     await page.goto(served.address);
-    await page.evaluate(() => {
-      const script = document.createElement('script');
-      script.textContent = 'globalThis.planted = true';
-      document.head.append(script);
-    });
-    await expect.poll(() => complaints.join('\n')).toContain('policy violation: script-src-elem');
+    await expect.poll(() => complaints.join('\n'), POLL).toContain('policy violation: script-src-elem');
+    await expect.poll(() => served.violations.join('\n'), POLL).toContain('worker.js');
   } finally {
     await browser.close();
     await served.close();
   }
 });
+
+const POLL = { timeout: 20_000, interval: 50 };
+const PLANTED = `function planted() {
+  const script = document.createElement('script');
+  script.textContent = 'globalThis.planted = true';
+  return script;
+}`;
 
 async function useApp(page: Page): Promise<void> {
   await page.waitForFunction(() => 'app' in globalThis);
