@@ -92,37 +92,42 @@ export class IdbBlobStore implements BlobStore {
 
 type ResolveBytes = (bytes: Uint8Array) => void;
 
-/** Chunks on their way to being one value. */
+/** Chunks on their way to being one value. Memory is taken for what was found, not for what the length announces. */
 class BlobAssembly {
   readonly #id: BlobId;
-  readonly #bytes: Uint8Array;
+  readonly #expected: number;
+  readonly #chunks: Uint8Array[] = [];
   #length = 0;
 
-  constructor(id: BlobId, byteLength: number) {
+  constructor(id: BlobId, expected: number) {
     this.#id = id;
-    this.#bytes = new Uint8Array(byteLength);
+    this.#expected = expected;
   }
 
-  add(chunks: readonly unknown[]): void {
-    for (const value of chunks) {
+  add(values: readonly unknown[]): void {
+    for (const value of values) {
       const chunk = mustBeBytes(value, `A chunk of value ${this.#id}`);
-      if (this.#length + chunk.byteLength > this.#bytes.byteLength) throw this.#damage('more');
-      this.#bytes.set(chunk, this.#length);
+      this.#chunks.push(chunk);
       this.#length += chunk.byteLength;
     }
   }
 
   finish(): Uint8Array {
+    const [expected, found] = [this.#expected, this.#length];
     // A chunk missing in the middle shows here as well: all but the last are full.
-    if (this.#length !== this.#bytes.byteLength) throw this.#damage('fewer');
-    return this.#bytes;
-  }
-
-  #damage(than: 'more' | 'fewer'): Error {
-    const expected = this.#bytes.byteLength;
-    return damaged(`Value ${this.#id} has ${than} bytes than the ${expected} it was written with.`, {
-      blob: this.#id,
-      expected,
-    });
+    if (found !== expected) {
+      throw damaged(`Value ${this.#id} has ${found} bytes instead of ${expected}.`, {
+        blob: this.#id,
+        expected,
+        found,
+      });
+    }
+    const bytes = new Uint8Array(found);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      bytes.set(chunk, at);
+      at += chunk.byteLength;
+    }
+    return bytes;
   }
 }
