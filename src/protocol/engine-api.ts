@@ -15,7 +15,12 @@ export type DurabilityGiven = Durability | 'none';
 
 export type WriteRequest =
   /** Inserts all rows or none. `collection/duplicate-key` names up to 20 wrong rows. */
-  | { readonly type: 'create'; readonly collection: string; readonly rows: readonly Row[]; readonly encoded?: EncodedRows }
+  | {
+      readonly type: 'create';
+      readonly collection: string;
+      readonly rows: readonly Row[];
+      readonly encoded?: EncodedRows;
+    }
   /** Inserts or replaces all rows or none. */
   | { readonly type: 'put'; readonly collection: string; readonly rows: readonly Row[]; readonly encoded?: EncodedRows }
   | { readonly type: 'update'; readonly collection: string; readonly key: Key; readonly changes: Changes }
@@ -82,7 +87,11 @@ export type Explanation = {
 
 export type VerifyReport = {
   readonly pagesChecked: number;
-  readonly damaged: readonly { readonly page: number; readonly collection: string; readonly index: string | undefined }[];
+  readonly damaged: readonly {
+    readonly page: number;
+    readonly collection: string;
+    readonly index: string | undefined;
+  }[];
   readonly collections: readonly {
     readonly collection: string;
     readonly rows: number;

@@ -1,0 +1,17 @@
+/** What the parts of one collection share. */
+import type { StandardSchema } from '../schema/standard-schema.ts';
+import type { Link, Owner } from './link.ts';
+
+export type CollectionContext = Owner & {
+  readonly link: Link;
+  /** Only a schema that is a function of the page's: a JSON Schema is the engine's. */
+  readonly schema: StandardSchema | undefined;
+  readonly createKey: () => string;
+};
+
+/** An unlimited call. */
+export const NO_TIMEOUT: number = Number.POSITIVE_INFINITY;
+
+/** For messages: any value as short text. */
+export const describe = (value: unknown): string =>
+  typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : String(value);

@@ -1,0 +1,267 @@
+/** A collection as an application has it. Every call answers a promise that settles; none throws. */
+import { BehaviorSubject, Observable } from 'rxjs';
+import { assertRow } from '../base/codec/index.ts';
+import type { Key, Row } from '../base/row.ts';
+import { StoreError } from '../base/store-error.ts';
+import type { Selector } from '../protocol/definition.ts';
+import type { ChangeEvent, Changes, IndexInfo, Progress } from '../protocol/engine-api.ts';
+import type { Call, PlainWrite } from '../protocol/messages.ts';
+import type { ChangesFor, SelectorFor } from '../schema/arguments.ts';
+import type { AnyRow, IndexInput } from '../schema/definition.ts';
+import type { Path, ValueAt } from '../schema/paths.ts';
+import { writeMany } from './bulk-write.ts';
+import type { LongOptions, LongWriteOptions, WriteOptions } from './call-options.ts';
+import { updateChecked } from './checked-update.ts';
+import { type CollectionContext, describe, NO_TIMEOUT } from './collection-context.ts';
+import { type CallOptions, callBack } from './link.ts';
+import { prepareRow, Refusal } from './prepare-row.ts';
+import { type FindOptions, Query } from './query.ts';
+import type { RowProblem } from './row-problem.ts';
+import { collectRows } from './row-stream.ts';
+import { copyArgument, copyRow } from './snapshot.ts';
+import { subscribe } from './subscription.ts';
+
+/** A change, with the collection's own types. */
+export type Change<T, K = Key> = ChangeEvent & {
+  readonly key: K;
+  readonly row: T | undefined;
+  readonly before: T | undefined;
+};
+
+/** An index under construction: awaited, it is ready. */
+export type IndexBuild = Promise<void> & { readonly progress$: Observable<Progress> };
+
+export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> {
+  /**
+   * Every change, in commit order, from the moment of subscribing. Completes when the store is closed, fails when the
+   * engine is lost.
+   */
+  readonly changes$: Observable<Change<T, K>>;
+  readonly #context: CollectionContext;
+
+  /** Made by a store. */
+  constructor(context: CollectionContext) {
+    this.#context = context;
+    this.changes$ = new Observable((subscriber) =>
+      subscribe(
+        context,
+        undefined,
+        (event) => subscriber.next(event as Change<T, K>),
+        (error) => {
+          if (error instanceof StoreError && error.code === 'store/closed') subscriber.complete();
+          else subscriber.error(error);
+        },
+      ),
+    );
+  }
+
+  /** Stores a new document and answers it, with its key. A present key is refused (`collection/duplicate-key`). */
+  create(row: In, options?: WriteOptions): Promise<T> {
+    return this.#save('create', row, options);
+  }
+
+  /** Inserts or replaces a document and answers it. */
+  put(row: In, options?: WriteOptions): Promise<T> {
+    return this.#save('put', row, options);
+  }
+
+  /**
+   * Stores all documents or none, and answers their keys. The page stays free meanwhile; the documents must not be
+   * changed until the promise settles. `collection/invalid-document` names up to 20 wrong ones.
+   */
+  async createMany(rows: readonly In[], options?: LongWriteOptions): Promise<K[]> {
+    const context = this.#context;
+    if (!Array.isArray(rows)) throw invalidArgument(context, 'createMany takes an array of documents', rows);
+    const keys: K[] = [];
+    const take = (row: Row | Refusal, place: number, problems: RowProblem[]): Row | undefined => {
+      if (row instanceof Refusal) {
+        problems.push({ row: place, key: row.key, issues: row.issues });
+        return undefined;
+      }
+      keys.push(row[context.key] as K);
+      return row;
+    };
+    await writeMany(
+      context,
+      'create',
+      rows.length,
+      (place, problems) => {
+        const prepared = prepareRow(context, rows[place]);
+        return prepared instanceof Promise
+          ? prepared.then((row) => take(row, place, problems))
+          : take(prepared, place, problems);
+      },
+      options,
+    );
+    return keys;
+  }
+
+  get(key: K, options?: CallOptions): Promise<T | undefined> {
+    const context = this.#context;
+    return context.link.request(['get', 0, context.name, key], context, options) as Promise<T | undefined>;
+  }
+
+  /** Documents in the order of their keys here; `undefined` for those that are absent. */
+  async getMany(keys: readonly K[], options?: CallOptions): Promise<(T | undefined)[]> {
+    const context = this.#context;
+    if (!Array.isArray(keys)) throw invalidArgument(context, 'getMany takes an array of keys', keys);
+    const rows = await collectRows(context, ['getMany', 0, context.name, [...keys]], options);
+    return rows as (T | undefined)[];
+  }
+
+  /** Answers the new document, or `undefined` when there is none with that key. */
+  async update(key: K, changes: ChangesFor<T>, options?: WriteOptions): Promise<T | undefined> {
+    const context = this.#context;
+    const request = { type: 'update', collection: context.name, key, changes: this.#copyChanges(changes) } as const;
+    if (context.schema === undefined) return this.#write(request, options) as Promise<T | undefined>;
+    return (await updateChecked(context, request, options, undefined))[0] as T | undefined;
+  }
+
+  /** Updates all that match, or none. Answers how many matched. */
+  async updateMany(selector: SelectorFor<T>, changes: ChangesFor<T>, options?: LongWriteOptions): Promise<number> {
+    const context = this.#context;
+    const request = {
+      type: 'updateMany',
+      collection: context.name,
+      selector: copySelector(selector),
+      changes: this.#copyChanges(changes),
+    } as const;
+    if (context.schema === undefined) return this.#write(request, options, NO_TIMEOUT) as Promise<number>;
+    return (await updateChecked(context, request, options, NO_TIMEOUT)).length;
+  }
+
+  /** Answers whether there was one. */
+  delete(key: K, options?: WriteOptions): Promise<boolean> {
+    const context = this.#context;
+    return this.#write({ type: 'delete', collection: context.name, key }, options) as Promise<boolean>;
+  }
+
+  /** Deletes all that match. Answers how many. */
+  async deleteMany(selector: SelectorFor<T>, options?: LongWriteOptions): Promise<number> {
+    const request = { type: 'deleteMany', collection: this.#context.name, selector: copySelector(selector) } as const;
+    return this.#write(request, options, NO_TIMEOUT) as Promise<number>;
+  }
+
+  /** A query: await it, or take its first row, its count, its plan or its stream. */
+  find(selector?: SelectorFor<T>, options?: FindOptions<T>): Query<T> {
+    return new Query<T>(this.#context, (selector ?? {}) as Selector, options);
+  }
+
+  findOne(selector?: SelectorFor<T>, options?: FindOptions<T>): Promise<T | undefined> {
+    return this.find(selector, options).first();
+  }
+
+  async count(selector?: SelectorFor<T>, options?: CallOptions): Promise<number> {
+    const { link, name } = this.#context;
+    return link.request(['count', 0, name, copySelector(selector), {}], this.#context, options) as Promise<number>;
+  }
+
+  /** The different values at a path, in the store's order; elements of arrays count one by one. */
+  async distinct<P extends Path<T>>(
+    path: P,
+    selector?: SelectorFor<T>,
+    options?: CallOptions,
+  ): Promise<DistinctValue<ValueAt<T, P>>[]> {
+    const context = this.#context;
+    const rows = await collectRows(context, ['distinct', 0, context.name, path, copySelector(selector)], options);
+    return rows.map((row) => row!['value'] as DistinctValue<ValueAt<T, P>>);
+  }
+
+  /**
+   * Calls `listener` for each change that the selector matches before or after it, in commit order. Answers a function
+   * that stops it.
+   */
+  subscribe(listener: (change: Change<T, K>) => void, selector?: SelectorFor<T>): () => void {
+    const context = this.#context;
+    return subscribe(
+      context,
+      selector && copyArgument(selector as Selector),
+      listener as (event: ChangeEvent) => void,
+      // Whatever ends a subscription unasked is the end of the store, and status$ tells that.
+      () => {},
+    );
+  }
+
+  /** Builds an index while the collection stays usable. */
+  createIndex(index: IndexInput<T>, options?: LongOptions): IndexBuild {
+    const context = this.#context;
+    const progress$ = new BehaviorSubject<Progress>({ done: 0, total: 0 });
+    const build = async (): Promise<void> => {
+      const onProgress = (progress: Progress): void => {
+        callBack(options?.onProgress, progress);
+        progress$.next(progress);
+      };
+      await context.link.request(
+        ['createIndex', 0, context.name, copyArgument(index)],
+        context,
+        { ...options, onProgress },
+        NO_TIMEOUT,
+      );
+    };
+    const promise = build();
+    promise.then(
+      () => progress$.complete(),
+      (error) => progress$.error(error),
+    );
+    return Object.assign(promise, { progress$: progress$.asObservable() });
+  }
+
+  async dropIndex(name: string, options?: CallOptions): Promise<void> {
+    const context = this.#context;
+    await context.link.request(['dropIndex', 0, context.name, name], context, options);
+  }
+
+  indexes(options?: CallOptions): Promise<readonly IndexInfo[]> {
+    const { link, name } = this.#context;
+    return link.request(['indexes', 0, name], this.#context, options) as Promise<readonly IndexInfo[]>;
+  }
+
+  #save(type: 'create' | 'put', input: In, options: WriteOptions | undefined): Promise<T> {
+    try {
+      const prepared = prepareRow(this.#context, copyRow(input));
+      return prepared instanceof Promise
+        ? prepared.then((row) => this.#send(type, row, options))
+        : this.#send(type, prepared, options);
+    } catch (error) {
+      // A getter of the document, or the schema.
+      return Promise.reject(error);
+    }
+  }
+
+  #send(type: 'create' | 'put', row: Row | Refusal, options: WriteOptions | undefined): Promise<T> {
+    if (row instanceof Refusal) return Promise.reject(row.error);
+    const context = this.#context;
+    const call: Call = ['write', 0, context.name, type, 1, options?.durability, options?.signal !== undefined];
+    return context.link.request(call, context, options, undefined, [row], row) as Promise<T>;
+  }
+
+  #write(request: PlainWrite, options: WriteOptions | undefined, timeoutMs?: number): Promise<unknown> {
+    const context = this.#context;
+    const call: Call = ['plain', 0, context.name, request, options?.durability, options?.signal !== undefined];
+    return context.link.request(call, context, options, timeoutMs);
+  }
+
+  #copyChanges(changes: ChangesFor<T>): Changes {
+    try {
+      assertRow(changes, 0);
+    } catch (cause) {
+      const { name } = this.#context;
+      const { path, found } = (cause as StoreError).details;
+      throw new StoreError('collection/invalid-changes', `${name}: changes hold what a document cannot.`, {
+        details: { collection: name, path, found },
+        cause,
+      });
+    }
+    return copyArgument(changes as Changes);
+  }
+}
+
+const copySelector = (selector: object = {}): Selector => copyArgument(selector as Selector);
+
+type DistinctValue<V> = NonNullable<V> extends readonly (infer E)[] ? E : Exclude<V, undefined>;
+
+function invalidArgument({ name }: CollectionContext, rule: string, found: unknown): StoreError {
+  return new StoreError('call/invalid-argument', `${name}: ${rule}, not ${describe(found)}.`, {
+    details: { collection: name, rule },
+  });
+}

@@ -1,0 +1,40 @@
+/** The worker of a store, and comlink, which controls it. The only file of the page's side that knows comlink. */
+import { type Remote, transfer, transferHandlers, wrap } from 'comlink';
+import { type EngineControl, registerErrorHandler } from '../protocol/control.ts';
+import type { Health } from '../protocol/engine-api.ts';
+
+/** What a store needs of its worker. */
+export type EngineWorker = {
+  /** `options` as the application gave them, without its functions. */
+  open(options: unknown, port: MessagePort): Promise<Health>;
+  close(): Promise<void>;
+  destroy(): Promise<void>;
+  /** Ends it at once, whatever it is doing. */
+  terminate(): void;
+};
+
+/** Starts at once: the script loads while the caller goes on, and the first call waits in the worker's queue. */
+export function startWorker(create: (() => Worker) | undefined, onLost: (cause: unknown) => void): EngineWorker {
+  registerErrorHandler(transferHandlers);
+  const worker = create === undefined ? createWorker() : create();
+  worker.addEventListener('error', (event) => onLost(event.message || 'The script of the worker cannot be loaded.'));
+  worker.addEventListener('messageerror', () => onLost('A message of the worker cannot be read.'));
+  const control: Remote<EngineControl> = wrap<EngineControl>(worker);
+  return {
+    open: (options, port) =>
+      control.open(options, transfer(port, [port])).catch((error) => {
+        if ((error as Error).name !== 'DataCloneError') throw error;
+        // There is a function in it. The worker finds its name in what is left, and refuses it.
+        return control.open(JSON.parse(JSON.stringify(options, nameFunctions)), undefined);
+      }),
+    close: () => control.close(),
+    destroy: () => control.destroy(),
+    terminate: () => worker.terminate(),
+  };
+}
+
+const nameFunctions = (_key: string, value: unknown): unknown =>
+  typeof value === 'function' ? { $function: value.name } : value;
+
+/** The worker beside the built client. Bundlers look for exactly this expression, and take the file along. */
+const createWorker = (): Worker => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });

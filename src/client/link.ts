@@ -1,0 +1,371 @@
+/**
+ * The page's end of the port: sends calls, settles promises. Knows nothing of collections or stores.
+ *
+ * Calls made in one microtask leave as one message, in their order. Every call settles: by its reply, its deadline,
+ * its signal, or the end of the link (T6). One timer serves all deadlines. The table of pending calls is bounded by
+ * what the application has in flight; each entry ends with its call.
+ */
+import { encodeRows } from '../base/codec/index.ts';
+import type { Platform } from '../base/platform.ts';
+import type { Row } from '../base/row.ts';
+import { errorFromWire, StoreError } from '../base/store-error.ts';
+import type { DurabilityGiven, Progress } from '../protocol/engine-api.ts';
+import {
+  type Call,
+  type ClientMessage,
+  ERROR,
+  EVENTS,
+  type EventBatch,
+  OK,
+  PROGRESS,
+  type Reply,
+  ROWS,
+  type ServerMessage,
+} from '../protocol/messages.ts';
+import { attributed } from './row-problem.ts';
+
+export const CALL_TIMEOUT_MS: number = 30_000;
+/** How long an aborted write may take to say whether it was stopped in time. */
+const ABORT_GRACE_MS = 5_000;
+
+/** What every call takes as its last argument. */
+export type CallOptions = {
+  /** Stops the call. A write that rejects with `call/aborted` has stored nothing. */
+  readonly signal?: AbortSignal | undefined;
+  /** Default: 30 s; none for long operations. `Infinity` is none. A stream has it for each chunk. */
+  readonly timeoutMs?: number | undefined;
+};
+
+/** Where a call belongs to, for its errors. */
+export type Owner = { readonly name: string; readonly key: string };
+
+export type RequestOptions = CallOptions & {
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly onCommitted?: ((commit: { readonly durability: DurabilityGiven }) => void) | undefined;
+};
+
+/** A call under way. */
+export type Pending = {
+  readonly call: Call;
+  readonly owner: Owner | undefined;
+  /** Rows that leave with the call. */
+  readonly rows: readonly Row[] | undefined;
+  /** What the promise gives when the reply says no more than OK. */
+  readonly answer: unknown;
+  readonly options: RequestOptions | undefined;
+  readonly promise: Promise<unknown>;
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+  timeoutMs: number;
+  deadline: number;
+  state: 'queued' | 'sent' | 'settled';
+  onAbort: (() => void) | undefined;
+  /** Takes the chunks of a stream: codec bytes, or the rows when they are few. */
+  onRows: ((chunk: Uint8Array | readonly Row[], absent: readonly number[]) => void) | undefined;
+  /** Takes the batches of a subscription. */
+  onEvents: ((events: EventBatch) => void) | undefined;
+};
+
+export class Link {
+  readonly platform: Platform;
+  readonly #port: MessagePort;
+  readonly #onError: (error: StoreError) => void;
+  readonly #pending = new Map<number, Pending>();
+  #queue: Pending[] = [];
+  #lastId = 0;
+  /** Why later calls are refused. */
+  #end: StoreError | undefined;
+  #isClosed = false;
+  #sweepAt = Number.POSITIVE_INFINITY;
+  #stopSweep: (() => void) | undefined;
+
+  /** `onError` sees each error that the engine answers: some of them tell about the whole store. */
+  constructor(port: MessagePort, platform: Platform, onError: (error: StoreError) => void) {
+    this.#port = port;
+    this.platform = platform;
+    this.#onError = onError;
+    port.onmessage = ({ data }: MessageEvent<ServerMessage>) => {
+      for (const reply of data) this.#receive(reply);
+    };
+  }
+
+  /** Calls that have not settled. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /** Sends a call; resolves with its answer. */
+  request(
+    call: Call,
+    owner?: Owner,
+    options?: RequestOptions,
+    timeoutMs?: number,
+    rows?: readonly Row[],
+    answer?: unknown,
+  ): Promise<unknown> {
+    return this.open(call, owner, options, timeoutMs, rows, answer).promise;
+  }
+
+  /** The same, for calls of which more is to be said or heard before they end. */
+  open(
+    call: Call,
+    owner?: Owner,
+    options?: RequestOptions,
+    timeoutMs: number = CALL_TIMEOUT_MS,
+    rows?: readonly Row[],
+    answer?: unknown,
+  ): Pending {
+    let resolve!: (value: unknown) => void;
+    let reject!: (error: unknown) => void;
+    const promise = new Promise<unknown>((onResolve, onReject) => {
+      resolve = onResolve;
+      reject = onReject;
+    });
+    const pending: Pending = {
+      call,
+      owner,
+      rows,
+      answer,
+      options,
+      promise,
+      resolve,
+      reject,
+      timeoutMs: options?.timeoutMs ?? timeoutMs,
+      deadline: Number.POSITIVE_INFINITY,
+      state: 'queued',
+      onAbort: undefined,
+      onRows: undefined,
+      onEvents: undefined,
+    };
+    const id = ++this.#lastId;
+    call[1] = id;
+    const signal = options?.signal;
+    if (this.#end !== undefined || signal?.aborted === true) {
+      pending.state = 'settled';
+      reject(this.#end ?? abortedError(pending));
+      return pending;
+    }
+    if (signal !== undefined) {
+      pending.onAbort = () => this.#abort(pending);
+      signal.addEventListener('abort', pending.onAbort);
+    }
+    this.#pending.set(id, pending);
+    this.#setDeadline(pending, pending.timeoutMs);
+    if (this.#queue.push(pending) === 1) queueMicrotask(this.#flush);
+    return pending;
+  }
+
+  /** Sends a small addition to a call. Nothing is answered to it. */
+  post(call: Call, rows?: Uint8Array): void {
+    this.#flush();
+    if (!this.#isClosed) this.#send([call], rows);
+  }
+
+  /** The next chunk of a stream or subscription may come. */
+  pull(pending: Pending): void {
+    if (pending.state !== 'sent') return;
+    this.#setDeadline(pending, pending.timeoutMs);
+    this.post(['pull', pending.call[1]]);
+  }
+
+  /** Ends a call from this side. */
+  cancel(pending: Pending, error: unknown): void {
+    const wasSent = pending.state === 'sent';
+    if (!this.#settle(pending)) return;
+    if (wasSent) this.post(['cancel', pending.call[1]]);
+    pending.reject(error);
+  }
+
+  /** Resolves when no call is pending, or `timeoutMs` later. */
+  async drain(timeoutMs: number): Promise<void> {
+    const until = this.platform.now() + timeoutMs;
+    for (;;) {
+      // Subscriptions end with the link, not before it.
+      const waiting: Promise<unknown>[] = [];
+      for (const { onEvents, promise } of this.#pending.values()) if (onEvents === undefined) waiting.push(promise);
+      const leftMs = until - this.platform.now();
+      if (waiting.length === 0 || leftMs <= 0) return;
+      let stop: (() => void) | undefined;
+      await Promise.race([
+        Promise.allSettled(waiting),
+        new Promise<void>((resolve) => {
+          stop = this.platform.setTimer(resolve, leftMs);
+        }),
+      ]);
+      stop?.();
+    }
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Later calls reject with `error`; those under way go on. */
+  refuse(error: StoreError): void {
+    this.#end ??= error;
+  }
+
+  /** Ends the link: pending and later calls reject with `error`. */
+  close(error: StoreError): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#end ??= error;
+    this.#port.onmessage = null;
+    this.#port.close();
+    this.#stopSweep?.();
+    this.#queue = [];
+    for (const pending of [...this.#pending.values()]) {
+      this.#settle(pending);
+      pending.reject(error);
+    }
+  }
+
+  readonly #flush = (): void => {
+    const queue = this.#queue;
+    if (queue.length === 0) return;
+    this.#queue = [];
+    this.#sendAll(queue.filter(({ state }) => state === 'queued'));
+  };
+
+  #sendAll(queue: readonly Pending[]): void {
+    const calls: Call[] = [];
+    const rows: Row[] = [];
+    for (const pending of queue) {
+      pending.state = 'sent';
+      calls.push(pending.call);
+      if (pending.rows !== undefined) for (const row of pending.rows) rows.push(row);
+    }
+    try {
+      if (calls.length > 0) this.#send(calls, rows.length > 0 ? encodeRows(rows) : undefined);
+    } catch (error) {
+      // One call has something that cannot travel. Alone it is found; the others must not suffer for it.
+      if (queue.length > 1) for (const pending of queue) this.#sendAll([pending]);
+      else this.#refuse(queue[0]!, error);
+    }
+  }
+
+  #send(calls: readonly Call[], rows: Uint8Array | undefined): void {
+    const message: ClientMessage = [calls, rows];
+    if (rows === undefined) this.#port.postMessage(message);
+    else this.#port.postMessage(message, [rows.buffer as ArrayBuffer]);
+  }
+
+  #refuse(pending: Pending, error: unknown): void {
+    if (!this.#settle(pending)) return;
+    const { owner, rows, call } = pending;
+    if (error instanceof StoreError) pending.reject(attributed(error, owner, rows));
+    else {
+      pending.reject(
+        new StoreError('call/not-cloneable', `An argument of ${nameOf(call)} cannot be sent to the engine.`, {
+          details: { collection: owner?.name, call: nameOf(call) },
+          hint: 'Selectors and changes hold plain data only.',
+          cause: error,
+        }),
+      );
+    }
+  }
+
+  #receive(reply: Reply): void {
+    const pending = this.#pending.get(reply[0]);
+    if (pending === undefined) return;
+    switch (reply[1]) {
+      case OK:
+        this.#settle(pending);
+        if (reply[3] !== undefined) callBack(pending.options?.onCommitted, { durability: reply[3] });
+        if (pending.onRows !== undefined) pending.onRows(reply[2] as readonly Row[], []);
+        pending.resolve(pending.answer ?? reply[2]);
+        break;
+      case ERROR: {
+        this.#settle(pending);
+        const error = errorFromWire(reply[2]);
+        pending.reject(error);
+        this.#onError(error);
+        break;
+      }
+      case ROWS:
+        if (reply[3]) this.#settle(pending);
+        pending.onRows?.(reply[2], reply[4]);
+        if (reply[3]) pending.resolve(pending.answer);
+        break;
+      case EVENTS:
+        pending.onEvents?.(reply[2]);
+        break;
+      case PROGRESS:
+        callBack(pending.options?.onProgress, { done: reply[2], total: reply[3] });
+    }
+  }
+
+  /** Takes a call out of the books. Answers false when that has been done. */
+  #settle(pending: Pending): boolean {
+    if (pending.state === 'settled') return false;
+    pending.state = 'settled';
+    this.#pending.delete(pending.call[1]);
+    if (pending.onAbort !== undefined) pending.options?.signal?.removeEventListener('abort', pending.onAbort);
+    return true;
+  }
+
+  #abort(pending: Pending): void {
+    if (pending.state === 'sent' && isWrite(pending.call)) {
+      // Only the engine knows whether it came too late, so its answer is the call's answer.
+      this.post(['cancel', pending.call[1]]);
+      this.#setDeadline(pending, Math.min(pending.timeoutMs, ABORT_GRACE_MS));
+    } else this.cancel(pending, abortedError(pending));
+  }
+
+  #setDeadline(pending: Pending, timeoutMs: number): void {
+    if (timeoutMs === Number.POSITIVE_INFINITY) return;
+    pending.deadline = this.platform.now() + timeoutMs;
+    if (pending.deadline < this.#sweepAt) this.#planSweep(pending.deadline);
+  }
+
+  #planSweep(at: number): void {
+    this.#stopSweep?.();
+    this.#sweepAt = at;
+    this.#stopSweep = this.platform.setTimer(() => this.#sweep(), Math.max(0, at - this.platform.now()));
+  }
+
+  #sweep(): void {
+    this.#sweepAt = Number.POSITIVE_INFINITY;
+    const now = this.platform.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.deadline <= now) this.cancel(pending, timeoutError(pending));
+      else next = Math.min(next, pending.deadline);
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#planSweep(next);
+  }
+}
+
+/** Calls into the application. What it throws is its own affair: it is reported, and the link goes on. */
+export function callBack<A>(run: ((argument: A) => void) | undefined, argument: A): void {
+  try {
+    run?.(argument);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+/** Whether the call changes what is stored. */
+const isWrite = (call: Call): boolean => /^(write|batch|plain|rows|createI|dropI)/.test(call[0]);
+
+/** The call's name in the API, as near as the message tells. */
+const nameOf = (call: Call): string =>
+  call[0] === 'write' || call[0] === 'batch' ? call[3] : call[0] === 'plain' ? call[3].type : call[0];
+
+function timeoutError({ call, owner, timeoutMs }: Pending): StoreError {
+  const name = nameOf(call);
+  return new StoreError('call/timeout', `${name} was not answered within ${timeoutMs} ms.`, {
+    details: { collection: owner?.name, call: name, timeoutMs },
+    ...(isWrite(call) ? { hint: 'Whether it was stored is unknown: read before you repeat it.' } : {}),
+  });
+}
+
+export function abortedError({ call, owner, options }: Pending): StoreError {
+  const name = nameOf(call);
+  return new StoreError('call/aborted', `${name} was aborted.`, {
+    details: { collection: owner?.name, call: name },
+    cause: options?.signal?.reason,
+  });
+}

@@ -1,0 +1,106 @@
+/** `openStore`: checks what the application says, starts the worker and asks it to open, all in one go. */
+import { BehaviorSubject } from 'rxjs';
+import { createPlatform } from '../base/platform.ts';
+import { StoreError } from '../base/store-error.ts';
+import { createUuid7 } from '../base/uuid.ts';
+import type { Durability, Health } from '../protocol/engine-api.ts';
+import { isStandardSchema } from '../schema/standard-schema.ts';
+import { Collection } from './collection.ts';
+import { startWorker } from './engine-worker.ts';
+import { Link } from './link.ts';
+import { type Definitions, type Store, StoreBase, type StoreStatus, timeoutError } from './store.ts';
+
+export type StoreOptions<C extends Definitions> = {
+  /** One store of a name per origin. */
+  readonly name: string;
+  readonly collections: C;
+  /** Default: `relaxed`, which survives a killed browser. */
+  readonly durability?: Durability | undefined;
+  /** Homes in order of preference. Default: `['indexeddb']`. */
+  readonly storage?: readonly ('indexeddb' | 'memory')[] | undefined;
+  /** Bytes of documents and indexes that the worker keeps decoded. Default: 32 MB. */
+  readonly cacheBytesMax?: number | undefined;
+  /** Default: 30 s. */
+  readonly timeoutMs?: number | undefined;
+  /** For pages that must load the worker's file from elsewhere. */
+  readonly worker?: (() => Worker) | undefined;
+};
+
+const OPEN_TIMEOUT_MS = 30_000;
+/** Errors after which nothing but opening the store again helps. */
+const POISONS: readonly string[] = ['engine/poisoned', 'engine/superseded'];
+
+/** Opens a store, or creates it. Rejects with a `StoreError`; then nothing is left running. */
+export async function openStore<const C extends Definitions>(options: StoreOptions<C>): Promise<Store<C>> {
+  const { name, collections, durability = 'relaxed', storage = ['indexeddb'], timeoutMs = OPEN_TIMEOUT_MS } = options;
+  const status = new BehaviorSubject<StoreStatus>({ state: 'opening', reasons: [], durability });
+  const poison = ({ code, message }: StoreError): void => {
+    if (status.value.state !== 'closed')
+      status.next({ ...status.value, state: 'poisoned', reasons: [`${code}: ${message}`] });
+  };
+  const platform = createPlatform();
+  const { port1, port2 } = new MessageChannel();
+  const link = new Link(port1, platform, (error) => {
+    if (POISONS.includes(error.code)) poison(error);
+  });
+
+  let fail!: (error: StoreError) => void;
+  const failed = new Promise<never>((_resolve, reject) => {
+    fail = reject;
+  });
+  const worker = startWorker(options.worker, (cause) => {
+    const error = new StoreError('engine/lost', `The worker of store ${name} has failed: ${String(cause)}`, {
+      details: { store: name },
+      hint: 'Open the store again. Writes that were not answered may or may not be stored.',
+    });
+    poison(error);
+    link.close(error);
+    worker.terminate();
+    fail(error);
+  });
+  const stopTimer = platform.setTimer(() => fail(timeoutError('openStore', name, timeoutMs)), timeoutMs);
+  try {
+    const health = await Promise.race([worker.open(toPlainOptions(options), port2), failed]);
+    status.next(toStatus(health, durability, storage));
+  } catch (cause) {
+    const error =
+      cause instanceof StoreError
+        ? cause
+        : new StoreError('engine/bug', `Store ${name} cannot be opened: ${String(cause)}`, { cause });
+    link.close(error);
+    worker.terminate();
+    throw error;
+  } finally {
+    stopTimer();
+  }
+
+  const createKey = createUuid7(platform.wallClock, platform.random);
+  const byName = new Map<string, Collection>();
+  for (const [collection, { key = 'id', schema }] of Object.entries(collections)) {
+    const context = { name: collection, key, schema: isStandardSchema(schema) ? schema : undefined, link, createKey };
+    byName.set(collection, new Collection(context));
+  }
+  return new StoreBase<C>(name, link, worker, status, byName) as Store<C>;
+}
+
+/** Options without what is the page's own: the worker checks the rest. */
+function toPlainOptions(options: StoreOptions<Definitions>): unknown {
+  const { worker, collections, ...rest } = options;
+  const entries = Object.entries(collections ?? {}).map(([name, definition]) => [
+    name,
+    isStandardSchema(definition?.schema) ? { ...definition, schema: undefined } : definition,
+  ]);
+  return { ...rest, collections: typeof collections === 'object' ? Object.fromEntries(entries) : collections };
+}
+
+function toStatus(
+  { storage, durability }: Health,
+  asked: Durability,
+  [home]: readonly ('indexeddb' | 'memory')[],
+): StoreStatus {
+  const reasons: string[] = [];
+  if (storage !== home) reasons.push(`storage/unavailable: ${home} cannot be used.`);
+  // Memory is none, but that is what was asked for.
+  if (durability !== asked && home !== 'memory') reasons.push(`storage/less-durable: writes are ${durability}.`);
+  return { state: reasons.length > 0 ? 'degraded' : 'open', reasons, durability };
+}

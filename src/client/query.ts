@@ -1,0 +1,70 @@
+/** One question to a collection. It runs when it is awaited, counted or streamed: each time anew. */
+import type { Selector } from '../protocol/definition.ts';
+import type { Explanation } from '../protocol/engine-api.ts';
+import type { RawFind } from '../protocol/find-spec.ts';
+import type { Call } from '../protocol/messages.ts';
+import type { FindOptionsFor } from '../schema/arguments.ts';
+import type { CollectionContext } from './collection-context.ts';
+import type { CallOptions } from './link.ts';
+import { collectRows, streamRows } from './row-stream.ts';
+import { copyArgument } from './snapshot.ts';
+
+export type FindOptions<T> = FindOptionsFor<T> & CallOptions;
+
+export class Query<T> implements PromiseLike<T[]> {
+  readonly #context: CollectionContext;
+  readonly #options: CallOptions;
+  readonly #selector: Selector;
+  readonly #find: RawFind;
+
+  /** Made by `collection.find`. Options that are none are refused when the query runs. */
+  constructor(context: CollectionContext, selector: Selector, options: FindOptions<T> = {}) {
+    const { signal, timeoutMs, ...find } = options;
+    this.#context = context;
+    this.#options = { signal, timeoutMs };
+    this.#selector = copyArgument(selector);
+    this.#find = copyArgument(find as RawFind);
+  }
+
+  /** All rows. Large results come in chunks that leave the page free. */
+  // biome-ignore lint/suspicious/noThenProperty: a query is awaited.
+  then<A = T[], B = never>(
+    onRows?: ((rows: T[]) => A | PromiseLike<A>) | null,
+    onError?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#run(this.#find).then(onRows, onError);
+  }
+
+  /** The first row, or undefined. */
+  async first(): Promise<T | undefined> {
+    const { limit = 1 } = this.#find;
+    return (await this.#run({ ...this.#find, limit: limit > 1 ? 1 : limit }))[0];
+  }
+
+  /** How many rows the query gives, within its skip and limit. */
+  count(): Promise<number> {
+    return this.#ask('count') as Promise<number>;
+  }
+
+  /** How the engine finds the rows, and what that costs. */
+  explain(): Promise<Explanation> {
+    return this.#ask('explain') as Promise<Explanation>;
+  }
+
+  /** Rows of one snapshot, one after the other, in bounded memory. Leaving the loop ends the work of the engine. */
+  stream(): AsyncGenerator<T, void, undefined> {
+    return streamRows(this.#context, this.#call('find', this.#find), this.#options) as AsyncGenerator<T, void>;
+  }
+
+  #run(find: RawFind): Promise<T[]> {
+    return collectRows(this.#context, this.#call('find', find), this.#options) as unknown as Promise<T[]>;
+  }
+
+  #ask(type: 'count' | 'explain'): Promise<unknown> {
+    return this.#context.link.request(this.#call(type, this.#find), this.#context, this.#options);
+  }
+
+  #call(type: 'find' | 'count' | 'explain', find: RawFind): Call {
+    return [type, 0, this.#context.name, this.#selector, find];
+  }
+}

@@ -1,0 +1,63 @@
+/** Errors about rows in the application's words: which collection, which key, which place in its array. */
+import { assertRow } from '../base/codec/index.ts';
+import type { Row } from '../base/row.ts';
+import { StoreError } from '../base/store-error.ts';
+import type { Issue } from '../schema/standard-schema.ts';
+import type { Owner } from './link.ts';
+
+/** Wrong rows that one error names. */
+export const ROW_PROBLEMS_MAX: number = 20;
+
+export type RowProblem = {
+  /** Place in the array that was given. */
+  readonly row: number;
+  readonly key: unknown;
+  readonly issues: readonly Issue[];
+};
+
+/** What the codec has against a row, as issues; none when it can be stored. */
+export function storageIssues(row: Row): readonly Issue[] {
+  try {
+    assertRow(row, 0);
+    return [];
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    const { path, found } = error.details;
+    return [{ path: String(path), message: `${error.message.replace(' of row 0', '')}`, rule: error.code, found }];
+  }
+}
+
+/** The one error of a call that was given one row. */
+export function invalidDocument(owner: Owner, key: unknown, issues: readonly Issue[]): StoreError {
+  const [first] = issues;
+  return new StoreError(
+    'collection/invalid-document',
+    `${owner.name}: the document with ${owner.key} ${JSON.stringify(key)} is refused: ${first?.message}`,
+    { details: { collection: owner.name, key, issues } },
+  );
+}
+
+/** The one error of a call that was given many. */
+export function invalidDocuments(owner: Owner, problems: readonly RowProblem[]): StoreError {
+  const [first] = problems;
+  return new StoreError(
+    'collection/invalid-document',
+    `${owner.name}: ${problems.length} documents are refused; the first, at place ${first?.row}: ${first?.issues[0]?.message}`,
+    {
+      details: { collection: owner.name, rows: problems },
+      hint: `Nothing was stored. At most ${ROW_PROBLEMS_MAX} wrong documents are named.`,
+    },
+  );
+}
+
+/** Finds what the codec refused in the rows of a call. */
+export function attributed(error: StoreError, owner: Owner | undefined, rows: readonly Row[] | undefined): StoreError {
+  if (owner === undefined || rows === undefined) return error;
+  if (rows.length === 1) return invalidDocument(owner, rows[0]?.[owner.key], storageIssues(rows[0]!));
+  const problems: RowProblem[] = [];
+  for (let row = 0; row < rows.length && problems.length < ROW_PROBLEMS_MAX; row++) {
+    const issues = storageIssues(rows[row]!);
+    if (issues.length > 0) problems.push({ row, key: rows[row]?.[owner.key], issues });
+  }
+  return invalidDocuments(owner, problems);
+}

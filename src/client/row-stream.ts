@@ -1,0 +1,69 @@
+/** Rows that come in chunks. The engine sends a chunk more for each one taken, so neither side piles them up. */
+import { decodeRows } from '../base/codec/index.ts';
+import type { Row } from '../base/row.ts';
+import type { Call } from '../protocol/messages.ts';
+import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
+import type { RequestOptions } from './link.ts';
+
+/** All rows. `undefined` stands where the engine has none (`getMany`). */
+export function collectRows(
+  context: CollectionContext,
+  call: Call,
+  options: RequestOptions | undefined,
+  timeoutMs?: number,
+): Promise<(Row | undefined)[]> {
+  const { link } = context;
+  const all: (Row | undefined)[] = [];
+  const pending = link.open(call, context, options, timeoutMs, undefined, all);
+  pending.onRows = (chunk, absent) => {
+    for (const row of toRows(chunk, absent)) all.push(row);
+    link.pull(pending);
+  };
+  return pending.promise as Promise<typeof all>;
+}
+
+/** Rows as they come; a chunk is asked for when one has been used up. Leaving the loop ends the stream. */
+export async function* streamRows(
+  context: CollectionContext,
+  call: Call,
+  options: RequestOptions | undefined,
+): AsyncGenerator<Row, void, undefined> {
+  const { link } = context;
+  const chunks: (readonly (Row | undefined)[])[] = [];
+  let wake: (() => void) | undefined;
+  const pending = link.open(call, context, options);
+  pending.onRows = (chunk, absent) => {
+    chunks.push(toRows(chunk, absent));
+    // The engine has done its part; how long the application takes for a chunk is its own affair.
+    pending.deadline = NO_TIMEOUT;
+    wake?.();
+  };
+  const end = pending.promise.then(() => {});
+  end.catch(() => {});
+  try {
+    for (;;) {
+      const chunk = chunks.shift();
+      if (chunk !== undefined) {
+        yield* chunk as readonly Row[];
+        link.pull(pending);
+      } else if (pending.state === 'settled') return await end;
+      else await Promise.race([end, new Promise<void>((resolve) => (wake = resolve))]);
+    }
+  } finally {
+    link.cancel(pending, undefined);
+  }
+}
+
+function toRows(chunk: Uint8Array | readonly Row[], absent: readonly number[]): readonly (Row | undefined)[] {
+  if (!(chunk instanceof Uint8Array)) return chunk;
+  const rows = decodeRows(chunk);
+  if (absent.length === 0) return rows;
+  const all: (Row | undefined)[] = [];
+  let at = 0;
+  for (const row of rows) {
+    while (absent[at] === all.length) at = all.push(undefined) && at + 1;
+    all.push(row);
+  }
+  for (; at < absent.length; at++) all.push(undefined);
+  return all;
+}

@@ -1,0 +1,43 @@
+/**
+ * Copies of what the application gave. A call leaves with its microtask, not at once, so whatever the application
+ * changes in its own objects until then must not change the call.
+ */
+import { ROW_DEPTH_MAX } from '../base/limits.ts';
+
+/** Selectors and changes: `undefined` means something there. */
+export const copyArgument = <T>(value: T): T => copy(value, [], true) as T;
+
+/** Documents: `undefined` properties count as absent. What cannot be stored stays as it is, for the codec to name. */
+export const copyRow = <T>(value: T): T => copy(value, [], false) as T;
+
+function copy(value: unknown, above: unknown[], keepsUndefined: boolean): unknown {
+  if (typeof value !== 'object' || value === null || above.length > ROW_DEPTH_MAX || above.includes(value))
+    return value;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) {
+    const result: Record<string, unknown> = {};
+    above.push(value);
+    for (const name of Object.keys(value)) {
+      // Assigning it would set a prototype (S5). The original goes on, and is refused.
+      if (name === '__proto__') {
+        above.pop();
+        return value;
+      }
+      const field = (value as Record<string, unknown>)[name];
+      if (typeof field === 'object') result[name] = copy(field, above, keepsUndefined);
+      else if (field !== undefined || keepsUndefined) result[name] = field;
+    }
+    above.pop();
+    return result;
+  }
+  if (Array.isArray(value)) {
+    above.push(value);
+    const result = Array.from(value, (element) => copy(element, above, keepsUndefined));
+    above.pop();
+    return result;
+  }
+  if (value instanceof Date) return new Date(value);
+  return value instanceof ArrayBuffer || (ArrayBuffer.isView(value) && 'slice' in value)
+    ? (value as ArrayBuffer).slice(0)
+    : value;
+}

@@ -1,0 +1,135 @@
+/** A store as an application has it: its collections, its state, its end. */
+import type { BehaviorSubject, Observable } from 'rxjs';
+import { StoreError } from '../base/store-error.ts';
+import type { DurabilityGiven, Health, VerifyReport } from '../protocol/engine-api.ts';
+import type { AnyDefinition, CollectionDefinition, InputOf, KeyOf } from '../schema/definition.ts';
+import type { LongOptions } from './call-options.ts';
+import type { Collection } from './collection.ts';
+import { NO_TIMEOUT } from './collection-context.ts';
+import type { EngineWorker } from './engine-worker.ts';
+import type { CallOptions, Link } from './link.ts';
+
+export type Definitions = Readonly<Record<string, AnyDefinition>>;
+
+/** The collection that a definition makes. */
+export type CollectionOf<D> =
+  D extends CollectionDefinition<infer T, infer In, infer K>
+    ? Collection<T & object, InputOf<In, K>, KeyOf<T, K>>
+    : never;
+
+export type StoreStatus = {
+  /** `degraded`: works, with less durability than was asked for. `poisoned`: reopen it; calls are refused. */
+  readonly state: 'opening' | 'open' | 'degraded' | 'poisoned' | 'closed';
+  /** Why it is not `open`: codes and sentences. */
+  readonly reasons: readonly string[];
+  /** What a write is given now. */
+  readonly durability: DurabilityGiven;
+};
+
+export type Store<C extends Definitions = Definitions> = StoreBase<C> & {
+  readonly [Name in keyof C]: CollectionOf<C[Name]>;
+};
+
+export type VerifyOptions = LongOptions & {
+  /** Default: true. Indexes that disagree with their collection are made anew. */
+  readonly repair?: boolean | undefined;
+};
+
+/** How long closing waits for calls under way, and for the engine. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
+export class StoreBase<C extends Definitions = Definitions> {
+  readonly name: string;
+  readonly status$: Observable<StoreStatus>;
+  readonly #status: BehaviorSubject<StoreStatus>;
+  readonly #link: Link;
+  readonly #worker: EngineWorker;
+  readonly #collections: ReadonlyMap<string, Collection>;
+  #end: Promise<void> | undefined;
+
+  /** Made by `openStore`. */
+  constructor(
+    name: string,
+    link: Link,
+    worker: EngineWorker,
+    status: BehaviorSubject<StoreStatus>,
+    collections: ReadonlyMap<string, Collection>,
+  ) {
+    this.name = name;
+    this.#link = link;
+    this.#worker = worker;
+    this.#status = status;
+    this.status$ = status.asObservable();
+    this.#collections = collections;
+    for (const [property, value] of collections) Object.defineProperty(this, property, { value, enumerable: true });
+  }
+
+  /** State now: `status$` at this moment. */
+  get status(): StoreStatus {
+    return this.#status.value;
+  }
+
+  collection<Name extends keyof C & string>(name: Name): CollectionOf<C[Name]> {
+    const collection = this.#collections.get(name);
+    if (collection === undefined) {
+      throw new StoreError('collection/unknown', `Store ${this.name} has no collection ${JSON.stringify(name)}.`, {
+        details: { store: this.name, collection: name },
+      });
+    }
+    return collection as unknown as CollectionOf<C[Name]>;
+  }
+
+  /** Figures of storage, log, cache and recovery. */
+  health(options?: CallOptions): Promise<Health> {
+    return this.#link.request(['health', 0], undefined, options) as Promise<Health>;
+  }
+
+  /** Reads everything: checksums of all pages, each index against its collection. */
+  verify({ repair = true, ...options }: VerifyOptions = {}): Promise<VerifyReport> {
+    return this.#link.request(['verify', 0, repair], undefined, options, NO_TIMEOUT) as Promise<VerifyReport>;
+  }
+
+  /** Gives space back. */
+  compact(options?: LongOptions): Promise<{ readonly pagesFreed: number; readonly bytesFreed: number }> {
+    return this.#link.request(['compact', 0], undefined, options, NO_TIMEOUT) as ReturnType<StoreBase['compact']>;
+  }
+
+  /** Refuses new calls, waits for those under way, stores everything, ends the worker. Safe to repeat. */
+  close(): Promise<void> {
+    this.#end ??= this.#finish('close');
+    return this.#end;
+  }
+
+  /** Closes, and deletes everything that the store has kept. */
+  destroy(): Promise<void> {
+    this.#end ??= this.#finish('destroy');
+    return this.#end;
+  }
+
+  async #finish(how: 'close' | 'destroy'): Promise<void> {
+    const closed = new StoreError('store/closed', `Store ${this.name} is closed.`, { details: { store: this.name } });
+    const { platform } = this.#link;
+    const wasLost = this.#status.value.state === 'poisoned' && this.#link.isClosed;
+    this.#link.refuse(closed);
+    let stop: (() => void) | undefined;
+    try {
+      if (wasLost) return;
+      await this.#link.drain(CLOSE_TIMEOUT_MS);
+      const late = new Promise<never>((_resolve, reject) => {
+        stop = platform.setTimer(() => reject(timeoutError(how, this.name, CLOSE_TIMEOUT_MS)), CLOSE_TIMEOUT_MS);
+      });
+      await Promise.race([this.#worker[how](), late]);
+    } finally {
+      stop?.();
+      this.#link.close(closed);
+      this.#worker.terminate();
+      this.#status.next({ ...this.#status.value, state: 'closed', reasons: [] });
+      this.#status.complete();
+    }
+  }
+}
+
+export const timeoutError = (call: string, store: string, timeoutMs: number): StoreError =>
+  new StoreError('call/timeout', `${call} of store ${store} was not answered within ${timeoutMs} ms.`, {
+    details: { store, call, timeoutMs },
+  });

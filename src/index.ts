@@ -1,0 +1,32 @@
+/** The package's public names. */
+export type { Key, Row } from './base/row.ts';
+export { StoreError, type StoreErrorCode } from './base/store-error.ts';
+export type { LongOptions, LongWriteOptions, WriteOptions } from './client/call-options.ts';
+export type { Change, Collection, IndexBuild } from './client/collection.ts';
+export type { CallOptions } from './client/link.ts';
+export { openStore, type StoreOptions } from './client/open-store.ts';
+export type { FindOptions, Query } from './client/query.ts';
+export type { RowProblem } from './client/row-problem.ts';
+export type { CollectionOf, Definitions, Store, StoreStatus, VerifyOptions } from './client/store.ts';
+export type {
+  Durability,
+  DurabilityGiven,
+  Explanation,
+  Health,
+  IndexInfo,
+  Progress,
+  RecoveryReport,
+  VerifyReport,
+} from './protocol/engine-api.ts';
+export type { ChangesFor, Condition, OperatorsFor, SelectorFor, SortFor } from './schema/arguments.ts';
+export {
+  type AnyRow,
+  type CollectionDefinition,
+  defineCollection,
+  type IndexInput,
+  type InputOf,
+  type KeyOf,
+  type RowOf,
+} from './schema/definition.ts';
+export type { Path, ValueAt } from './schema/paths.ts';
+export type { Issue, StandardSchema } from './schema/standard-schema.ts';

@@ -1,0 +1,53 @@
+/**
+ * The worker's control object, called through comlink: what happens once in the life of a store. Everything else goes
+ * over the port (`messages.ts`), which is twice as fast.
+ */
+import { errorFromWire, errorToWire, StoreError, type StoreErrorWire } from '../base/store-error.ts';
+import type { Health } from './engine-api.ts';
+
+export interface EngineControl {
+  /**
+   * Opens the engine and serves it on the port, which the caller transfers. Once only. `options` are what the
+   * application gave; all checks are here. Without a port they had to be altered to travel, and are refused whatever
+   * they say.
+   */
+  open(options: unknown, port: MessagePort | undefined): Promise<Health>;
+  /** Stores what is not stored yet and lets go of everything. */
+  close(): Promise<void>;
+  /** Closes, and deletes all that the store has kept. */
+  destroy(): Promise<void>;
+}
+
+/** What comlink has of a handler, as far as it matters here. */
+type Handler = {
+  canHandle(value: unknown): boolean;
+  serialize(value: never): [unknown, Transferable[]];
+  deserialize(wire: never): unknown;
+};
+type Handlers = { get(name: string): Handler | undefined; set(name: string, handler: Handler): unknown };
+type ErrorWire = { readonly storeError?: StoreErrorWire };
+
+/** comlink's name of its handler for what was thrown. */
+const THROW = 'throw';
+
+/**
+ * Lets errors cross comlink whole: its own handler keeps only name, message and stack. The table of handlers belongs
+ * to the whole thread, so whatever is not ours goes the way it went before.
+ */
+export function registerErrorHandler(handlers: Handlers): void {
+  const before = handlers.get(THROW) as Handler & { readonly isStoreHandler?: true };
+  if (before.isStoreHandler) return;
+  const handler = {
+    isStoreHandler: true,
+    canHandle: (value: unknown) => before.canHandle(value),
+    serialize(thrown: { readonly value: unknown }): [unknown, Transferable[]] {
+      const isOurs = thrown.value instanceof StoreError;
+      return isOurs ? [{ storeError: errorToWire(thrown.value) }, []] : before.serialize(thrown as never);
+    },
+    deserialize(wire: ErrorWire): unknown {
+      if (wire?.storeError !== undefined) throw errorFromWire(wire.storeError);
+      return before.deserialize(wire as never);
+    },
+  };
+  handlers.set(THROW, handler);
+}

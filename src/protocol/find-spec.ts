@@ -1,0 +1,36 @@
+/** From what `find` was given to what the engine runs. Runs in the worker, as the checks of definitions do. */
+import { StoreError } from '../base/store-error.ts';
+import { checkOptions } from './check-options.ts';
+import type { FindSpec, Selector, SortOrder } from './definition.ts';
+
+const OPTIONS = ['sort', 'limit', 'skip'];
+const LATER_OPTIONS = ['after', 'project', 'include'];
+
+/** Options of `find` as the application gave them, without those of every call. */
+export type RawFind = {
+  readonly sort?: SortOrder | { readonly [path: string]: 1 | -1 } | undefined;
+  readonly limit?: number | undefined;
+  readonly skip?: number | undefined;
+};
+
+/** Throws `query/...` for options that are none. */
+export function toFindSpec(collection: string, selector: Selector, options: RawFind): FindSpec {
+  checkOptions(options, OPTIONS, LATER_OPTIONS, 'query', { collection });
+  const { sort = [], limit, skip = 0 } = options;
+  const refuse = (option: string, rule: string): never => {
+    throw new StoreError('query/invalid-option', `Query of ${collection}: ${option} ${rule}.`, {
+      details: { collection, option, rule },
+    });
+  };
+  for (const [option, value] of [
+    ['limit', limit ?? 0],
+    ['skip', skip],
+  ] as const) {
+    if (!Number.isSafeInteger(value) || value < 0) refuse(option, 'is not a whole number of 0 or more');
+  }
+  const order = (Array.isArray(sort) ? sort : Object.entries(sort)) as SortOrder;
+  for (const part of order) {
+    if (typeof part?.[0] !== 'string' || (part[1] !== 1 && part[1] !== -1)) refuse('sort', 'is not { path: 1 or -1 }');
+  }
+  return { selector, sort: order.map(([path, direction]) => [path, direction]), limit, skip };
+}

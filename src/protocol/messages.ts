@@ -1,0 +1,86 @@
+/**
+ * What travels on the port between a page and its engine. Tuples, because they clone faster than objects and most
+ * calls are small. One message carries all calls of a microtask, and the rows of all of them in one codec batch.
+ *
+ * Ordering: calls take effect in the order in which they were made. Every call gets exactly one OK or ERROR, after any
+ * ROWS, EVENTS or PROGRESS of it; a cancelled subscription or stream gets nothing more.
+ */
+import type { Key } from '../base/row.ts';
+import type { StoreErrorWire } from '../base/store-error.ts';
+import type { Selector } from './definition.ts';
+import type { Durability, DurabilityGiven, WriteRequest } from './engine-api.ts';
+import type { RawFind } from './find-spec.ts';
+
+/** Results of at most so many rows travel by structured clone, which is faster than the codec for a few. */
+export const CLONED_ROWS_MAX: number = 8;
+/** Chunks that may be under way to a page before it has asked for more. */
+export const STREAM_WINDOW: number = 2;
+/** Rows in one chunk to the page: about a millisecond of decoding. */
+export const CHUNK_ROWS_MAX: number = 1_000;
+/** Bytes that the sender of a stream aims at in one chunk. */
+export const CHUNK_BYTES_TARGET: number = 256 * 1024;
+
+/** Writes whose rows come with the message, or in `rows` calls after it. */
+export type RowsWriteType = 'create' | 'put' | 'replace';
+/** Writes that are small enough to be cloned. */
+export type PlainWrite = Exclude<WriteRequest, { readonly type: RowsWriteType }>;
+export type PlainUpdate = Extract<WriteRequest, { readonly type: 'update' | 'updateMany' }>;
+
+/** `id` is written by the link when the call is sent. */
+export type Call =
+  | ['get', id: number, collection: string, key: Key]
+  | ['getMany', id: number, collection: string, keys: readonly Key[]]
+  | ['find', id: number, collection: string, selector: Selector, find: RawFind]
+  | ['count', id: number, collection: string, selector: Selector, find: RawFind]
+  | ['distinct', id: number, collection: string, path: string, selector: Selector]
+  | ['explain', id: number, collection: string, selector: Selector, find: RawFind]
+  /** Takes the next `count` rows of the message. A `replace` has them in pairs: before, after. */
+  | ['write', id: number, collection: string, type: RowsWriteType, count: number, ...WriteFlags]
+  /** The same, with its rows in `rows` calls that follow; done, all or nothing, with the last. */
+  | ['batch', id: number, collection: string, type: RowsWriteType, ...WriteFlags]
+  | ['rows', id: number, count: number, isLast: boolean]
+  | ['plain', id: number, collection: string, request: PlainWrite, ...WriteFlags]
+  | ['preview', id: number, collection: string, request: PlainUpdate]
+  | ['subscribe', id: number, collection: string, selector: Selector | undefined]
+  | ['createIndex', id: number, collection: string, index: unknown]
+  | ['dropIndex', id: number, collection: string, name: string]
+  | ['indexes', id: number, collection: string]
+  | ['verify', id: number, repair: boolean]
+  | ['compact', id: number]
+  | ['health', id: number]
+  /** The page has taken a chunk of stream or subscription `id` and wants one more. */
+  | ['pull', id: number]
+  | ['cancel', id: number];
+
+export type WriteFlags = [durability: Durability | undefined, isCancellable: boolean];
+
+export type ClientMessage = readonly [calls: readonly Call[], rows: Uint8Array | undefined];
+
+/** Kinds of replies. Page and worker come from one build, so these may change. */
+export const OK = 0;
+export const ERROR = 1;
+export const ROWS = 2;
+export const EVENTS = 3;
+export const PROGRESS = 4;
+
+export type Reply =
+  /** `value` of a stream: all of its rows, when they are few and none has been sent. */
+  | readonly [id: number, kind: typeof OK, value: unknown, durability?: DurabilityGiven]
+  | readonly [id: number, kind: typeof ERROR, error: StoreErrorWire]
+  /** Rows of a stream. `absent` lists places in the chunk (of `getMany`) where there is no row. */
+  | readonly [id: number, kind: typeof ROWS, bytes: Uint8Array, isLast: boolean, absent: readonly number[]]
+  | readonly [id: number, kind: typeof EVENTS, events: EventBatch]
+  | readonly [id: number, kind: typeof PROGRESS, done: number, total: number];
+
+export type ServerMessage = readonly Reply[];
+
+/**
+ * Change events by column. `rows` has, event after event, the new row (unless it is a delete) and the row before
+ * (unless it is a create): an array when there are few, else codec bytes.
+ */
+export type EventBatch = {
+  /** One letter for each event: c, u or d; capital when its origin is remote. */
+  readonly types: string;
+  readonly keys: readonly Key[];
+  readonly rows: readonly unknown[] | Uint8Array;
+};
