@@ -19,7 +19,8 @@ export const churn = defineScenario({
   },
   sizes: [10_000],
   operations: 100_000,
-  runsOn: (system) => ['ours', 'pouchdb', 'sqlite'].includes(system.name),
+  // One store with pages of its own beside ours: PouchDB keeps a tree of revisions and needs half an hour.
+  runsOn: (system) => ['ours', 'sqlite'].includes(system.name),
   deadlineMs: 15 * 60_000,
   steps: [
     {
@@ -40,10 +41,8 @@ export const churn = defineScenario({
       async run(context) {
         const id = taskId(CHURNED % context.size);
         const session = await context.open();
-        // PouchDB refuses concurrent edits of one document, so it gets them one by one.
-        const inFlightMax = context.system.name === 'pouchdb' ? 1 : IN_FLIGHT_MAX;
         const elapsedMs = await context.watched(() =>
-          pipelined(context.operations, inFlightMax, (number) => session.update(id, { priority: number })),
+          pipelined(context.operations, IN_FLIGHT_MAX, (number) => session.update(id, { priority: number })),
         );
         context.record('rate', (context.operations / elapsedMs) * 1_000);
         const expected = { ...taskDocument(CHURNED % context.size), priority: context.operations - 1 };
