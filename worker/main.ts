@@ -2,8 +2,7 @@
 import { expose, transferHandlers } from 'comlink';
 import { browserLocks, createPlatform, storageFigures } from '../src/base/platform.ts';
 import { registerErrorHandler } from '../src/protocol/control.ts';
-import { createControl } from './engine/control.ts';
-import { openEngine } from './engine/index.ts';
+import { createControl, openEngine } from './engine/index.ts';
 import { browserIndexedDb } from './storage/index.ts';
 
 const { now, setTimer, yieldTask } = createPlatform();

@@ -7,7 +7,7 @@ import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { CollectionSpec } from '../../src/protocol/definition.ts';
 import { BlobRow, LeafScan, type PageKind, type Tree } from '../pages/index.ts';
-import { entryList, type IndexState } from './index-state.ts';
+import { entryList, type IndexEntries, type IndexState } from './index-state.ts';
 import { decodePrimaryKey, encodePrimaryKey, INDEX_KEY_LENGTH_MAX, upperBound } from './key-encoding.ts';
 
 /** Weight of a row that lives in the blob store. */
@@ -128,10 +128,61 @@ function changeEntries(index: IndexState, key: string, before: Row | undefined, 
   if (typeof old !== 'object' && typeof next !== 'object') {
     if (old === next) return;
     if (old !== undefined) index.tree.remove(old + key);
-    if (next !== undefined) index.tree.insert(next + key);
+    if (next !== undefined) index.tree.insert(flat(next, key));
     return;
   }
   const kept = new Set(entryList(next));
   for (const entry of entryList(old)) if (!kept.has(entry)) index.tree.remove(entry + key);
-  for (const entry of kept) index.tree.insert(entry + key);
+  for (const entry of kept) index.tree.insert(flat(entry, key));
+}
+
+/** Joined, not added: a sum of strings stays a tree of pieces, which every later comparison would have to walk. */
+const flat = (entry: string, key: string): string => [entry, key].join('');
+
+/**
+ * The index keys of new rows, sorted. `keys` are their primary keys, ascending. Rows with equal values come in the order
+ * of their keys, so only the distinct values are sorted: an index of few values costs no sort at all.
+ *
+ * The keys come out of one JSON text: strings that were put together from pieces stay trees of pieces, which every later
+ * comparison in the index would have to walk.
+ */
+export function sortedEntries(index: IndexState, keys: readonly string[], rows: readonly Row[]): readonly string[] {
+  const entries = rows.map((row) => index.entriesOf(row));
+  const sample = entries.slice(0, SAMPLE_ROWS);
+  const isRepetitive = new Set(sample.flatMap(entryList)).size <= sample.length / 4;
+  return isRepetitive ? sortByValue(entries, keys) : sortAll(entries, keys);
+}
+
+/** Rows whose values tell whether an index repeats its values. */
+const SAMPLE_ROWS = 256;
+
+function sortAll(entries: readonly IndexEntries[], keys: readonly string[]): readonly string[] {
+  const all: string[] = [];
+  for (let i = 0; i < entries.length; i += 1) {
+    const found = entries[i];
+    if (typeof found === 'string') all.push(found + keys[i]!);
+    else if (found !== undefined) for (const entry of found) all.push(entry + keys[i]!);
+  }
+  return (JSON.parse(JSON.stringify(all)) as string[]).sort();
+}
+
+function sortByValue(entries: readonly IndexEntries[], keys: readonly string[]): readonly string[] {
+  const keysByEntry = new Map<string, string[]>();
+  for (let i = 0; i < entries.length; i += 1) {
+    for (const entry of entryList(entries[i])) append(keysByEntry, entry, keys[i]!);
+  }
+  const sorted: string[] = [];
+  for (const entry of [...keysByEntry.keys()].sort()) {
+    const prefix = JSON.stringify(entry).slice(1, -1);
+    const text = JSON.stringify(keysByEntry.get(entry)).slice(2, -2);
+    const own = JSON.parse(`["${prefix}${text.split('","').join(`","${prefix}`)}"]`) as string[];
+    for (const key of own) sorted.push(key);
+  }
+  return sorted;
+}
+
+function append(keysByEntry: Map<string, string[]>, entry: string, key: string): void {
+  const keys = keysByEntry.get(entry);
+  if (keys === undefined) keysByEntry.set(entry, [key]);
+  else keys.push(key);
 }

@@ -1,4 +1,12 @@
-export { CollectionState, duplicateValue, ownerOf, primaryKind, type StoredRow, weighRow } from './collection-state.ts';
+export {
+  CollectionState,
+  duplicateValue,
+  ownerOf,
+  primaryKind,
+  type StoredRow,
+  sortedEntries,
+  weighRow,
+} from './collection-state.ts';
 export { type FieldReader, fieldReader, meetsArray, valuesAt } from './field-path.ts';
 export { entryList, type IndexEntries, IndexState } from './index-state.ts';
 export {

@@ -100,6 +100,54 @@ export class Tree {
     return true;
   }
 
+  /**
+   * Inserts keys that ascend strictly and are all new, from position `from` on, with their values. Leaf by leaf, so that
+   * a run of neighbours costs one path and one merge. Answers the position reached: after a page miss, go on from there.
+   */
+  insertSorted(keys: readonly string[], values: readonly unknown[] | undefined, progress: { at: number }): void {
+    while (progress.at < keys.length) {
+      const leaf = this.#writable(this.#descend(keys[progress.at]!));
+      const end = this.#runEnd(leaf, keys, values, progress.at);
+      const isAppend = leaf.keys.length === 0 || keys[progress.at]! > leaf.keys[leaf.keys.length - 1]!;
+      if (isAppend) {
+        for (let i = progress.at; i < end; i += 1) leaf.keys.push(keys[i]!);
+        if (leaf.values !== undefined) for (let i = progress.at; i < end; i += 1) leaf.values.push(values![i]);
+      } else {
+        mergeInto(leaf, keys, values, progress.at, end);
+      }
+      const added = end - progress.at;
+      this.count += added;
+      for (let depth = 0; depth < this.#path.length; depth += 1) this.#path[depth]!.counts[this.#at[depth]!]! += added;
+      this.#splitWhenFull(leaf, isAppend ? leaf.keys.length - 1 : -1);
+      progress.at = end;
+    }
+  }
+
+  /** Where the run of keys ends that go into one leaf: at its upper bound, or with the entry that makes it overflow. */
+  #runEnd(leaf: Leaf, keys: readonly string[], values: readonly unknown[] | undefined, start: number): number {
+    const high = this.#high;
+    let { bytes } = leaf;
+    let room = LEAF_ENTRIES_MAX - leaf.keys.length;
+    let end = start;
+    while (end < keys.length && room >= 0 && bytes <= LEAF_BYTES_MAX) {
+      const key = keys[end]!;
+      if (high !== undefined && key >= high) break;
+      bytes += key.length + KEY_OVERHEAD_BYTES + (this.#weigh === undefined ? 0 : this.#weigh(values![end]));
+      room -= 1;
+      end += 1;
+    }
+    this.space.dirtyBytes += bytes - leaf.bytes;
+    leaf.bytes = bytes;
+    return end;
+  }
+
+  /** Whether every key of the tree is below `key`. */
+  isBelow(key: string): boolean {
+    if (this.count === 0) return true;
+    const leaf = this.#descend(key);
+    return this.#high === undefined && leaf.keys[leaf.keys.length - 1]! < key;
+  }
+
   /** Removes a key. Answers whether it was there. */
   remove(key: string): boolean {
     const found = this.#descend(key);
@@ -374,6 +422,48 @@ export class Tree {
     this.#collapseRoot();
   }
 }
+
+/** Merges sorted new entries, `start` to `end`, into a leaf. */
+function mergeInto(
+  leaf: Leaf,
+  keys: readonly string[],
+  values: readonly unknown[] | undefined,
+  start: number,
+  end: number,
+): void {
+  if (end - start < MERGE_MIN) {
+    for (let i = start; i < end; i += 1) {
+      const at = lowerBound(leaf.keys, keys[i]!);
+      leaf.keys.splice(at, 0, keys[i]!);
+      leaf.values?.splice(at, 0, values![i]);
+    }
+    return;
+  }
+  const oldKeys = leaf.keys;
+  const oldValues = leaf.values;
+  const mergedKeys: string[] = [];
+  const mergedValues: unknown[] = [];
+  let old = 0;
+  for (let i = start; i < end; i += 1) {
+    const key = keys[i]!;
+    while (old < oldKeys.length && oldKeys[old]! < key) {
+      mergedKeys.push(oldKeys[old]!);
+      if (oldValues !== undefined) mergedValues.push(oldValues[old]);
+      old += 1;
+    }
+    mergedKeys.push(key);
+    if (oldValues !== undefined) mergedValues.push(values![i]);
+  }
+  for (; old < oldKeys.length; old += 1) {
+    mergedKeys.push(oldKeys[old]!);
+    if (oldValues !== undefined) mergedValues.push(oldValues[old]);
+  }
+  leaf.keys = mergedKeys;
+  if (oldValues !== undefined) leaf.values = mergedValues;
+}
+
+/** From so many new entries on, rebuilding the arrays of a leaf beats shifting them. */
+const MERGE_MIN = 8;
 
 /** Runs of neighbouring leaves that fit into one, greedily from the left. */
 function planJoins(leaves: readonly Leaf[]): readonly { readonly start: number; readonly end: number }[] {

@@ -265,15 +265,15 @@ export class Committer {
   }
 
   #apply(task: Task, prepared: PreparedWrite): MaybePromise<void> {
-    const { collection, changes } = prepared;
-    if (changes.length === 0) return this.#answerUnchanged(task, prepared);
+    const { collection, changes, inserts } = prepared;
+    if (changes.length === 0 && inserts === undefined) return this.#answerUnchanged(task, prepared);
     return this.#change(
       task,
       collection,
       () => applyWrite(prepared),
       () => {
         const group = this.#group;
-        group.rows += changes.length;
+        group.rows += changes.length + (inserts?.keys.length ?? 0);
         for (const blob of prepared.blobs) group.blobs.push(blob);
         for (const { freedBlob } of changes) if (freedBlob !== undefined) group.freedBlobs.push(freedBlob);
         const events = this.#options.hasListeners(collection.spec.name) ? eventsOf(prepared) : [];

@@ -3,6 +3,7 @@
  * is refused here, so what is prepared applies whole. May throw PAGE_MISS, and is then asked again.
  */
 import { unreachable } from '../../src/base/assert.ts';
+import { estimateRowBytes } from '../../src/base/codec/index.ts';
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
@@ -95,13 +96,17 @@ function prepareRows(
     }
   }
   throwWrong(collection, rows.length, wrong, errors);
-  const order = Array.from(keys.keys());
-  if (!isAscending) order.sort((a, b) => (keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : a - b));
   const validate = context.validatorOf(collection);
   const hasUnique = collection.indexes.some(({ spec }) => spec.unique);
+  const isPlain = isAscending && validate === undefined && !hasUnique && rows.length >= BULK_ROWS_MIN;
+  if (isPlain && isFresh(collection, keys, rows)) {
+    const inserts = { keys, rows, done: new Map() };
+    return { collection, changes: [], inserts, encoded: request.encoded, blobs: [], value: undefined };
+  }
+  const order = Array.from(keys.keys());
+  if (!isAscending) order.sort((a, b) => (keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : a - b));
   const changes: RowChange[] = [];
   const blobs: BlobWrite[] = [];
-  // Keys above the last one of the tree need no look-up; bulk inserts of fresh keys are the common case.
   let previous: string | undefined;
   for (const at of order) {
     const row = rows[at]!;
@@ -129,6 +134,15 @@ function prepareRows(
   if (hasUnique && rows.length > 1) checkUniqueTogether(collection, changes);
   const encoded = blobs.length === 0 && isAscending ? request.encoded : undefined;
   return { collection, changes, encoded, blobs, value: undefined };
+}
+
+/** From so many rows on, inserting tree by tree pays. */
+const BULK_ROWS_MIN = 32;
+
+/** Whether all keys are new and no row is so large that it needs a closer look. */
+function isFresh(collection: CollectionState, keys: readonly string[], rows: readonly Row[]): boolean {
+  if (!collection.primary.isBelow(keys[0]!) && keys.some((key) => collection.primary.has(key))) return false;
+  return rows.every((row) => estimateRowBytes(row) < LONG_KEY_ROW_BYTES);
 }
 
 function presentForWrite(

@@ -8,8 +8,8 @@ import { ROW_BYTES_MAX } from '../../src/base/limits.ts';
 import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
-import { type CollectionState, decodePrimaryKey, type StoredRow } from '../indexes/index.ts';
-import { BlobRow } from '../pages/index.ts';
+import { type CollectionState, decodePrimaryKey, type StoredRow, sortedEntries } from '../indexes/index.ts';
+import { BlobRow, type Tree } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { Operation } from './commit-format.ts';
 import type { StoreState } from './store-state.ts';
@@ -24,10 +24,20 @@ export type RowChange = {
   readonly after: StoredRow | undefined;
 };
 
+/** New rows without large values, ascending by key: the plain bulk insert, which needs no object for each row. */
+export type RowInserts = {
+  readonly keys: readonly string[];
+  readonly rows: readonly Row[];
+  /** How far each tree has come. */
+  readonly done: Map<Tree, { readonly keys: readonly string[]; at: number }>;
+};
+
 export type PreparedWrite = {
   readonly collection: CollectionState;
   /** Ascending by key where there are many: neighbours share their path. */
   readonly changes: readonly RowChange[];
+  /** Instead of changes. */
+  readonly inserts?: RowInserts;
   /** Batches that hold the new rows in order, when the caller brought them encoded. */
   readonly encoded: readonly Uint8Array[] | undefined;
   readonly blobs: readonly BlobWrite[];
@@ -80,37 +90,37 @@ export function presentRow(
   return { before: state.wholeRow(stored), freedBlob: stored instanceof BlobRow ? stored.blob : undefined };
 }
 
-/** Changes all trees of the collection. Many changes go through one tree at a time, in the order of its keys. */
-export function applyWrite({ collection, changes }: PreparedWrite): void {
-  if (changes.length >= BULK_CHANGES_MIN && changes.every(({ before }) => before === undefined)) {
-    applyInserts(collection, changes);
-    return;
-  }
+/** Changes all trees of the collection. May throw PAGE_MISS, and is then repeated. */
+export function applyWrite({ collection, changes, inserts }: PreparedWrite): void {
+  if (inserts !== undefined) insertRows(collection, inserts);
   for (const { key, before, after } of changes) {
     if (after !== undefined) collection.put(key, after, before);
     else collection.remove(key, before!);
   }
 }
 
-/** From here on sorting the entries of an index costs less than finding a path for each. */
-const BULK_CHANGES_MIN = 64;
-
-function applyInserts(collection: CollectionState, changes: readonly RowChange[]): void {
+/** Tree by tree, each in the order of its own keys. What is done is kept for the case of a page miss. */
+function insertRows(collection: CollectionState, inserts: RowInserts): void {
+  const { keys, rows, done } = inserts;
   for (const index of collection.indexes) {
-    const entries: string[] = [];
-    for (const { key, after } of changes) {
-      const found = index.entriesOf(after!.row);
-      if (typeof found === 'string') entries.push(found + key);
-      else if (found !== undefined) for (const entry of found) entries.push(entry + key);
+    let step = done.get(index.tree);
+    if (step === undefined) {
+      step = { keys: sortedEntries(index, keys, rows), at: 0 };
+      done.set(index.tree, step);
     }
-    entries.sort();
-    for (const entry of entries) index.tree.insert(entry);
+    index.tree.insertSorted(step.keys, undefined, step);
   }
-  for (const { key, after } of changes) collection.primary.insert(key, after!.stored);
+  let step = done.get(collection.primary);
+  if (step === undefined) {
+    step = { keys, at: 0 };
+    done.set(collection.primary, step);
+  }
+  collection.primary.insertSorted(keys, rows, step);
 }
 
-export function operationsOf({ collection, changes, encoded }: PreparedWrite): readonly Operation[] {
+export function operationsOf({ collection, changes, inserts, encoded }: PreparedWrite): readonly Operation[] {
   if (encoded !== undefined) return [{ type: 'put', collection: collection.id, rows: [], encoded }];
+  if (inserts !== undefined) return [{ type: 'put', collection: collection.id, rows: inserts.rows }];
   const operations: Operation[] = [];
   const rows: Row[] = [];
   const keys: string[] = [];
@@ -126,7 +136,16 @@ export function operationsOf({ collection, changes, encoded }: PreparedWrite): r
   return operations;
 }
 
-export function eventsOf({ collection, changes }: PreparedWrite): readonly ChangeEvent[] {
+export function eventsOf({ collection, changes, inserts }: PreparedWrite): readonly ChangeEvent[] {
+  if (inserts !== undefined) {
+    return inserts.rows.map((row) => ({
+      type: 'create',
+      key: collection.keyOf(row),
+      row,
+      before: undefined,
+      origin: 'local',
+    }));
+  }
   return changes.map(({ key, before, after }) => ({
     type: after === undefined ? 'delete' : before === undefined ? 'create' : 'update',
     key: keyOf(collection, key, after),
