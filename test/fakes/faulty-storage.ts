@@ -22,7 +22,7 @@ export type StorageFaults = {
   readonly crash?: {
     readonly write: number;
     readonly fate: 'lost' | 'stored-unanswered';
-    readonly then: 'hang' | 'reject';
+    readonly afterwards: 'hang' | 'reject';
   };
 };
 
@@ -45,7 +45,7 @@ export function createFaultyStorage(inner: Storage, faults: StorageFaults = {}):
   let isHealed = false;
 
   const afterCrash = <T>(operation: StorageOperation): Promise<T> =>
-    crash?.then === 'hang'
+    crash?.afterwards === 'hang'
       ? new Promise<T>(() => {})
       : Promise.reject(new StoreError('storage/closed', `Crashed before ${operation}.`));
 
