@@ -17,9 +17,10 @@ export const KIND_OBJECT: number = 7;
 /** A column header below 8 is its only kind; MIXED is followed by a bit mask of the kinds present. */
 export const MIXED: number = 8;
 
-/** Number vectors: 0 constant, 1 to 3 are 1, 2 and 4 bits, 4 to 9 are 1 to 6 bytes, 10 is raw float64. */
-export const WIDTH_BYTES: number = 4;
-export const WIDTH_FLOAT: number = 10;
+/** Bits of a number, by the code that a number vector starts with. */
+export const NUMBER_BITS: readonly number[] = [0, 1, 2, 4, 8, 16, 24, 32, 40, 48];
+/** The code of raw float64. */
+export const NUMBER_FLOAT: number = 10;
 
 /**
  * More cells than this never take zero bits. So the bytes that remain bound every count that a decoder believes, and
