@@ -1,8 +1,9 @@
 /** The page: runs one step of one scenario on one system when the runner says so. */
+import { type MachineGapWatch, watchMachineGap } from './machine-gap.ts';
 import { watchMainThreadGap } from './main-thread-gap.ts';
 import type { StepContext } from './scenario.ts';
 import { mustScenario } from './scenarios/index.ts';
-import { GAP_METRIC, type StepReply, type StepRequest } from './step-protocol.ts';
+import { GAP_METRIC, MACHINE_GAP_METRIC, type StepReply, type StepRequest } from './step-protocol.ts';
 import type { Session, System } from './system.ts';
 import { mustSystem, type SystemName } from './system-description.ts';
 import { loadSystem } from './system-loader.ts';
@@ -22,22 +23,37 @@ window.perfStep = async (request: StepRequest): Promise<StepReply> => {
   const system = loaded.get(request.system);
   if (step === undefined || system === undefined) throw new Error(`Nothing to run for ${JSON.stringify(request)}.`);
   const samples: { [metric: string]: number[] } = {};
-  await step.run(createContext(request, system, samples));
+  const machine = await watchMachineGap();
+  try {
+    await step.run(createContext(request, system, samples, machine));
+  } finally {
+    machine.end();
+  }
   return { samples };
 };
 
-function createContext(request: StepRequest, system: System, samples: { [metric: string]: number[] }): StepContext {
+function createContext(
+  request: StepRequest,
+  system: System,
+  samples: { [metric: string]: number[] },
+  machine: MachineGapWatch,
+): StepContext {
+  const recordLongest = (metric: string, value: number): void => {
+    samples[metric] = [Math.max(value, samples[metric]?.[0] ?? 0)];
+  };
   const record = (metric: string, ...values: number[]): void => {
     samples[metric] ??= [];
     // One by one: spreading tens of thousands of samples into push would overflow the stack.
     for (const value of values) samples[metric].push(value);
   };
   const watched = async (run: () => Promise<void>): Promise<number> => {
+    machine.restart();
     const watch = watchMainThreadGap();
     const start = performance.now();
     await run();
     const elapsedMs = performance.now() - start;
-    samples[GAP_METRIC] = [Math.max(watch.stop(), samples[GAP_METRIC]?.[0] ?? 0)];
+    recordLongest(GAP_METRIC, watch.stop());
+    recordLongest(MACHINE_GAP_METRIC, machine.longestMs());
     return elapsedMs;
   };
   return {

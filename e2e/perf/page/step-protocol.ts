@@ -12,6 +12,10 @@ export type StepReply = { readonly samples: { readonly [metric: string]: readonl
 
 /** Longest time the page's thread was busy while the step measured. */
 export const GAP_METRIC = 'main-thread-gap';
+/** How late an idle thread woke meanwhile. */
+export const MACHINE_GAP_METRIC = 'machine-gap';
+/** Of a run they are the longest of its steps. */
+export const isGap = (metric: string): boolean => metric === GAP_METRIC || metric === MACHINE_GAP_METRIC;
 
 declare global {
   interface Window {

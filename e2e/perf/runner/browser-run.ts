@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright';
 import { launchOptions } from '../../../.ci/browsers.mjs';
 import type { Scenario, Step } from '../page/scenario.ts';
-import { GAP_METRIC } from '../page/step-protocol.ts';
+import { isGap } from '../page/step-protocol.ts';
 import type { SystemDescription } from '../page/system-description.ts';
 import { measureDisk } from './disk-bytes.ts';
 import { measureHeap } from './heap-bytes.ts';
@@ -92,7 +92,7 @@ function keep(samples: Map<string, number[]>, more: Samples): void {
   for (const [metric, values] of Object.entries(more)) {
     const known = samples.get(metric) ?? [];
     // The gap of a run is the longest of its steps.
-    samples.set(metric, metric === GAP_METRIC ? [Math.max(...known, ...values)] : known.concat(values));
+    samples.set(metric, isGap(metric) ? [Math.max(...known, ...values)] : known.concat(values));
   }
 }
 

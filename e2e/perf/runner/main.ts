@@ -64,6 +64,11 @@ async function readReport(file: string): Promise<Report> {
 
 function list(): string {
   const scenarios = SCENARIOS.map(({ name, what, sizes }) => [name, sizes.join(','), what]);
-  const systems = SYSTEMS.map(({ name, label, acknowledgement, meaning }) => [name, label, acknowledgement, meaning]);
-  return `Scenarios\n${columns(scenarios)}\n\nSystems\n${columns(systems)}`;
+  const systems = SYSTEMS.map(
+    (system) => `  ${system.name}: ${system.label}, works on the ${system.thread}
+    acknowledged: ${system.acknowledgement}. ${system.meaning}
+    indexes: ${system.indexes}
+    ${system.notes}`,
+  );
+  return `Scenarios\n${columns(scenarios)}\n\nSystems\n${systems.join('\n')}`;
 }

@@ -20,7 +20,7 @@ export type Options = {
 
 const ROUNDS = 3;
 
-export const USAGE = `npm run perf -- [options]
+export const USAGE: string = `npm run perf -- [options]
   --scenario NAME[,NAME]   default: all
   --sizes N[,N]            documents; scenarios of fixed size ignore it
   --peers NAME[,NAME]      peers beside our own store; default: all; none: no peer

@@ -1,7 +1,7 @@
 /** What a run leaves: all samples, failures by name, and a summary. Nothing is left out. */
 import type { Unit } from '../page/scenario.ts';
 import { mustScenario } from '../page/scenarios/index.ts';
-import { GAP_METRIC } from '../page/step-protocol.ts';
+import { isGap } from '../page/step-protocol.ts';
 import { OURS, type SystemName } from '../page/system-description.ts';
 import type { Samples } from './browser-run.ts';
 import { type Statistics, statisticsOf } from './statistics.ts';
@@ -60,14 +60,14 @@ export function summarize(runs: readonly RunRecord[]): SummaryLine[] {
 }
 
 function unitOf(scenario: string, metric: string): Unit {
-  if (metric === GAP_METRIC) return 'ms';
+  if (isGap(metric)) return 'ms';
   return mustScenario(scenario).metrics[metric] ?? (metric.endsWith('-over-json') ? 'ratio' : 'bytes');
 }
 
 type Measured = Omit<SummaryLine, 'timesOurs'>;
 
 function timesOurs(line: Measured, lines: readonly Measured[]): number | undefined {
-  if (line.unit === 'count') return undefined;
+  if (line.unit === 'count' || isGap(line.metric)) return undefined;
   const same = lines.filter(
     (other) => other.scenario === line.scenario && other.size === line.size && other.metric === line.metric,
   );

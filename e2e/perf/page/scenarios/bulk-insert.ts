@@ -1,11 +1,11 @@
 import { createRandom, randomBelow } from '../random.ts';
-import { check, defineScenario, type StepContext } from '../scenario.ts';
+import { check, defineScenario, type Scenario, type StepContext } from '../scenario.ts';
 import type { Session } from '../system.ts';
 import { isSameDocument, STATUSES, taskDocument, taskDocuments } from '../task-document.ts';
 
 const PROBES = 50;
 
-export const bulkInsert = defineScenario({
+export const bulkInsert: Scenario = defineScenario({
   name: 'bulk-insert',
   what: 'One call of the application with all documents: until acknowledged, and until close() has stored everything.',
   metrics: { acknowledged: 'ms', rate: 'per-s', stored: 'ms' },

@@ -1,11 +1,11 @@
 import { fill, pipelined, settle } from '../fill.ts';
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isSameDocument, jsonBytes, taskDocument, taskDocuments, taskId } from '../task-document.ts';
 
 const IN_FLIGHT_MAX = 500;
 const CHURNED = 1_234;
 
-export const churn = defineScenario({
+export const churn: Scenario = defineScenario({
   name: 'churn',
   what: 'Updates of one document among many (rule B19): bytes on disk before, after, and after compact().',
   metrics: {

@@ -1,8 +1,8 @@
 import { fill } from '../fill.ts';
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { STATUSES, taskDocument } from '../task-document.ts';
 
-export const count = defineScenario({
+export const count: Scenario = defineScenario({
   name: 'count',
   what: 'All documents, and those of one status through its index.',
   metrics: { all: 'ms', status: 'ms' },

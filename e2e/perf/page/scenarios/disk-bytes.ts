@@ -1,8 +1,8 @@
 import { fill } from '../fill.ts';
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { taskDocument } from '../task-document.ts';
 
-export const diskBytes = defineScenario({
+export const diskBytes: Scenario = defineScenario({
   name: 'disk-bytes',
   what: 'Bytes on disk without secondary indexes, after close() and a restart of the browser, over the bytes of the JSON.',
   metrics: {

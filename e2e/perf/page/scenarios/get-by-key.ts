@@ -1,11 +1,11 @@
 import { fill } from '../fill.ts';
 import { createRandom, randomBelow } from '../random.ts';
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isSameDocument, taskDocument, taskId } from '../task-document.ts';
 
 const WARM_UP = 300;
 
-export const getByKey = defineScenario({
+export const getByKey: Scenario = defineScenario({
   name: 'get-by-key',
   what: 'Random keys awaited one by one, warm.',
   metrics: { each: 'ms' },

@@ -1,12 +1,12 @@
 import { fill, pipelined } from '../fill.ts';
 import { createRandom, randomBelow } from '../random.ts';
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isSameDocument, PROJECT_COUNT, projectName, taskDocument, taskId } from '../task-document.ts';
 
 const IN_FLIGHT_MAX = 100;
 const DELETE_EVERY = 10;
 
-export const heapMillion = defineScenario({
+export const heapMillion: Scenario = defineScenario({
   name: 'heap-million',
   what: 'JavaScript heap of page and worker after garbage collection, with all documents inserted in calls of 20,000 and a mixed workload.',
   metrics: {

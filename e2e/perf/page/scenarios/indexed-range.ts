@@ -1,12 +1,12 @@
 import { fill } from '../fill.ts';
 import { createRandom, randomBelow } from '../random.ts';
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isSameDocument, PROJECT_COUNT, projectName, type TaskDocument, taskDocument } from '../task-document.ts';
 
 const LIMIT = 20;
 const WARM_UP = 20;
 
-export const indexedRange = defineScenario({
+export const indexedRange: Scenario = defineScenario({
   name: 'indexed-range',
   what: `One project, dueAt from a random document's on, ascending, limit ${LIMIT}: the compound index, or the nearest.`,
   metrics: { each: 'ms' },

@@ -1,9 +1,9 @@
 import { fill } from '../fill.ts';
 import { createRandom, randomBelow } from '../random.ts';
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isSameDocument, taskDocument, taskId } from '../task-document.ts';
 
-export const oneDocumentLatency = defineScenario({
+export const oneDocumentLatency: Scenario = defineScenario({
   name: 'one-document-latency',
   what: 'Updates of random documents awaited one by one: the latency of a transaction of one document.',
   metrics: { each: 'ms' },

@@ -1,7 +1,7 @@
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isSameDocument, taskDocument } from '../task-document.ts';
 
-export const openFirstInsert = defineScenario({
+export const openFirstInsert: Scenario = defineScenario({
   name: 'open-first-insert',
   what: 'In a fresh profile: open the store and insert one document.',
   metrics: { open: 'ms', 'first-insert': 'ms' },

@@ -1,7 +1,7 @@
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isSameDocument, taskDocument, taskDocuments } from '../task-document.ts';
 
-export const parallelInsert = defineScenario({
+export const parallelInsert: Scenario = defineScenario({
   name: 'parallel-insert',
   what: 'Single inserts started together, without a transaction around them, and all awaited.',
   metrics: { all: 'ms', rate: 'per-s' },

@@ -1,13 +1,13 @@
 import { pipelined } from '../fill.ts';
 import { createRandom, randomBelow } from '../random.ts';
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isOurs } from '../system-description.ts';
 import { isSameDocument, taskDocument } from '../task-document.ts';
 
 const IN_FLIGHT_MAX = 1_000;
 const PROBES = 200;
 
-export const recovery = defineScenario({
+export const recovery: Scenario = defineScenario({
   name: 'recovery',
   what: 'Opening over a log of single inserts that no checkpoint has taken up, until the first get is answered.',
   metrics: { 'first-read': 'ms', commits: 'count' },

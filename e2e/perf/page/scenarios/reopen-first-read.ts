@@ -1,5 +1,5 @@
 import { fill } from '../fill.ts';
-import { check, defineScenario, type Step } from '../scenario.ts';
+import { check, defineScenario, type Scenario, type Step } from '../scenario.ts';
 import { isSameDocument, taskDocument } from '../task-document.ts';
 
 const RELOADS = 5;
@@ -22,7 +22,7 @@ const reopen = (metric: 'restart' | 'reload'): Step => ({
   },
 });
 
-export const reopenFirstRead = defineScenario({
+export const reopenFirstRead: Scenario = defineScenario({
   name: 'reopen-first-read',
   what: 'From opening an existing store to its first answered get: after a restart of the browser, and in a fresh page.',
   metrics: { restart: 'ms', reload: 'ms' },

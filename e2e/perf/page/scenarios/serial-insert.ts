@@ -1,4 +1,4 @@
-import { check, defineScenario, type StepContext } from '../scenario.ts';
+import { check, defineScenario, type Scenario, type StepContext } from '../scenario.ts';
 import { isSameDocument, taskDocument, taskDocuments } from '../task-document.ts';
 
 const metrics = { each: 'ms', rate: 'per-s' } as const;
@@ -24,7 +24,7 @@ async function insertOneByOne(context: StepContext): Promise<void> {
   check(isSameDocument(await session.get(last.id), last), () => 'the last document is not there.');
 }
 
-export const serialInsert = defineScenario({
+export const serialInsert: Scenario = defineScenario({
   name: 'serial-insert',
   what: 'Inserts awaited one by one, each acknowledged as the system does by default.',
   metrics,
@@ -34,7 +34,7 @@ export const serialInsert = defineScenario({
   steps: [{ name: 'insert', start: 'same-page', run: insertOneByOne }],
 });
 
-export const serialInsertDeferred = defineScenario({
+export const serialInsertDeferred: Scenario = defineScenario({
   name: 'serial-insert-deferred',
   what: 'The same among systems that acknowledge from memory.',
   metrics,

@@ -1,10 +1,10 @@
 import { settle } from '../fill.ts';
-import { check, defineScenario } from '../scenario.ts';
+import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isSameDocument, taskDocument } from '../task-document.ts';
 
 const IN_FLIGHT_MAX = 1_000;
 
-export const sustainedLogWrites = defineScenario({
+export const sustainedLogWrites: Scenario = defineScenario({
   name: 'sustained-log-writes',
   what: `Single inserts for 10 s (operations: milliseconds) with ${IN_FLIGHT_MAX} in flight, background work included.`,
   metrics: { rate: 'per-s', 'slowest-second': 'per-s', 'in-flight-latency': 'ms' },
