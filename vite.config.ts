@@ -1,12 +1,12 @@
 // The test projects. The package and the demo are built by .ci/build.mjs, which uses Vite's own functions.
 import { playwright } from '@vitest/browser-playwright';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { type BrowserName, findBrowser, launchOptions } from './.ci/browsers.mjs';
 
 const BROWSERS: readonly BrowserName[] = ['chromium', 'firefox'];
 const isAvailable = (name: BrowserName): boolean => findBrowser(name) !== undefined;
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   // Tests and the demo import the package by its name where they stand for a user of it.
   resolve: { alias: { 'collection-store': new URL('./src/index.ts', import.meta.url).pathname } },
   test: {
@@ -75,3 +75,5 @@ export default defineConfig({
     ],
   },
 });
+
+export default config;

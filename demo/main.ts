@@ -17,7 +17,11 @@ const view = new View({
       await collection().create({ title, status: 'open', createdAt: new Date() });
       view.clearTitle();
     }),
-  rename: (id, title) => attempt(() => collection().update(id, { title })),
+  rename: async (id, title) => {
+    await attempt(() => collection().update(id, { title }));
+    // Also when it was refused: the field then shows the title that is stored.
+    refresh();
+  },
   setDone: (id, isDone) => attempt(() => collection().update(id, { status: isDone ? 'done' : 'open' })),
   remove: (id) => attempt(() => collection().delete(id)),
   showFilter: (chosen) => {
@@ -89,12 +93,14 @@ async function refresh(): Promise<void> {
   isRefreshing = true;
   while (isRefreshWanted) {
     isRefreshWanted = false;
-    await attempt(async () => {
+    try {
       const asked = filter;
       const [page, facts] = await Promise.all([readPage(collection(), asked, rowsShown), healthFacts()]);
       if (asked === filter) view.drawPage(page, filter);
       view.drawFacts(facts);
-    });
+    } catch (error) {
+      view.showNotice(noticeOf(error));
+    }
   }
   isRefreshing = false;
 }
@@ -135,9 +141,9 @@ async function longWork(text: string, work: () => Promise<string>): Promise<void
 
 /** Does something for the user and says in words what went wrong, if it did. */
 async function attempt(work: () => Promise<unknown>): Promise<void> {
+  view.hideNotice();
   try {
     await work();
-    view.hideNotice();
   } catch (error) {
     view.showNotice(noticeOf(error));
   }

@@ -1,5 +1,5 @@
 /** What the page stores: one collection of tasks, and the questions that the page asks of it. */
-import { type Collection, defineCollection } from 'collection-store';
+import { type CollectionDefinition, type CollectionOf, defineCollection } from 'collection-store';
 
 export type TaskStatus = 'open' | 'done';
 export type Task = {
@@ -12,7 +12,7 @@ export type Filter = 'all' | TaskStatus;
 
 export const TITLE_LENGTH_MAX = 200;
 
-export const tasks = defineCollection<Task>({
+export const tasks: CollectionDefinition<Task, Task, 'id'> = defineCollection<Task>({
   schema: {
     type: 'object',
     required: ['id', 'title', 'status', 'createdAt'],
@@ -25,7 +25,7 @@ export const tasks = defineCollection<Task>({
   indexes: ['createdAt', ['status', 'createdAt']],
 });
 
-export type TaskCollection = Collection<Task>;
+export type TaskCollection = CollectionOf<typeof tasks>;
 
 export type TaskPage = { readonly rows: readonly Task[]; readonly counts: Readonly<Record<Filter, number>> };
 

@@ -137,9 +137,14 @@ export class View {
     const title = part(item, '.edit', HTMLInputElement);
     const done = part(item, '.done', HTMLInputElement);
     done.addEventListener('change', () => this.#actions.setDone(id, done.checked));
-    title.addEventListener('change', () => this.#actions.rename(id, title.value.trim()));
+    // Not `change`: Firefox leaves it out when something else than a key press has set the text.
+    title.addEventListener('blur', () => {
+      const text = title.value.trim();
+      if (text !== item.dataset['title']) this.#actions.rename(id, text);
+    });
     title.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter') title.blur();
+      if (event.key === 'Escape') title.value = item.dataset['title'] ?? '';
+      if (event.key === 'Escape' || event.key === 'Enter') title.blur();
     });
     part(item, '.delete', HTMLButtonElement).addEventListener('click', () => this.#actions.remove(id));
     this.#itemsById.set(id, item);
@@ -149,6 +154,7 @@ export class View {
 
 function drawTask(item: HTMLLIElement, task: Task): void {
   item.dataset['status'] = task.status;
+  item.dataset['title'] = task.title;
   const title = part(item, '.edit', HTMLInputElement);
   const done = part(item, '.done', HTMLInputElement);
   const created = part(item, '.created', HTMLTimeElement);
