@@ -44,16 +44,16 @@ async function measured(
 ): Promise<Report> {
   const runs = planRuns(options);
   if (runs.some(({ system }) => isOurs(system.name))) await buildPackage();
-  const onRun = (record: RunRecord, done: number): void => {
+  const onRun = async (record: RunRecord, soFar: Report): Promise<void> => {
+    const done = soFar.runs.length;
     const { scenario, size, system, round, seconds, error } = record;
     const outcome = error === undefined ? '' : ` FAILED: ${error.split('\n')[0]}`;
     console.error(
       `${done}/${runs.length} ${scenario} ${size} ${system} round ${round}: ${seconds.toFixed(1)} s${outcome}`,
     );
+    if (options.jsonFile !== undefined) await writeFile(options.jsonFile, `${JSON.stringify(soFar)}\n`);
   };
-  const report = await runSuite({ root, runs, rounds: options.rounds, command, onRun });
-  if (options.jsonFile !== undefined) await writeFile(options.jsonFile, `${JSON.stringify(report)}\n`);
-  return report;
+  return runSuite({ root, runs, rounds: options.rounds, command, onRun });
 }
 
 async function readReport(file: string): Promise<Report> {

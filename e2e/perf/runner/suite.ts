@@ -15,7 +15,8 @@ export type SuiteOptions = {
   readonly runs: readonly PlannedRun[];
   readonly rounds: number;
   readonly command: readonly string[];
-  readonly onRun?: (record: RunRecord, done: number) => void;
+  /** After each run, with the report of what is done: a suite that is interrupted has not worked for nothing. */
+  readonly onRun?: (record: RunRecord, soFar: Report) => Promise<void>;
 };
 
 export async function runSuite(options: SuiteOptions): Promise<Report> {
@@ -24,17 +25,27 @@ export async function runSuite(options: SuiteOptions): Promise<Report> {
   const machine = await machineFacts();
   const page = await serveBenchPage(options.root);
   const runs: RunRecord[] = [];
+  const { rounds, command } = options;
+  const reportNow = (): Report => ({
+    format: 1,
+    startedAt,
+    machine,
+    versions,
+    command,
+    rounds,
+    runs: [...runs],
+    summary: summarize(runs),
+  });
   try {
     for (const planned of options.runs) {
       const record = await recorded(planned, page.url);
       runs.push(record);
-      options.onRun?.(record, runs.length);
+      await options.onRun?.(record, reportNow());
     }
   } finally {
     await page.close();
   }
-  const { rounds, command } = options;
-  return { format: 1, startedAt, machine, versions, command, rounds, runs, summary: summarize(runs) };
+  return reportNow();
 }
 
 async function recorded(planned: PlannedRun, url: string): Promise<RunRecord> {
