@@ -1,4 +1,4 @@
-import { isPlainObject } from './codec/kind.ts';
+import { isPlainObject } from './codec/index.ts';
 
 /**
  * Whether two values of rows are the same: dates by time, binary by kind and bytes, NaN equal to itself, -0 apart from

@@ -3,8 +3,9 @@
  * all, are accepted by a quick check of the common keywords; whatever it does not accept is judged by the full
  * validator, whose word is final.
  */
+
 import { type OutputUnit, type SchemaDraft, Validator } from '@cfworker/json-schema';
-import { isPlainObject } from '../../src/base/codec/kind.ts';
+import { isPlainObject } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { acceptorOf } from './json-schema-accept.ts';
 import { checkSchema } from './json-schema-check.ts';

@@ -11,7 +11,7 @@
  * Permanent: encoded keys are in pages on disk.
  */
 
-import { binaryType } from '../../src/base/codec/kind.ts';
+import { binaryType } from '../../src/base/codec/index.ts';
 import type { Key } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 

@@ -1,6 +1,5 @@
 /** Dotted paths into rows. No walk follows a prototype, and no path names one (S5). */
-import { isForbiddenKey } from '../../src/base/codec/format.ts';
-import { isPlainObject } from '../../src/base/codec/kind.ts';
+import { isForbiddenKey, isPlainObject } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 

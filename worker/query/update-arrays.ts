@@ -1,8 +1,7 @@
 /** Update operators on arrays: $push, $pull, $addToSet, $pop. */
-import { assertValue } from '../../src/base/codec/index.ts';
-import { isPlainObject } from '../../src/base/codec/kind.ts';
+import { assertValue, isPlainObject } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
-import { encodeComponent } from '../indexes/key-encoding.ts';
+import { encodeComponent } from '../indexes/index.ts';
 import { getPath, parsePath } from './paths.ts';
 import { pullCondition } from './update-condition.ts';
 import { refuseUpdate } from './update-errors.ts';
@@ -82,7 +81,7 @@ function unlessSame(current: unknown, after: readonly unknown[]): unknown {
 }
 
 function modifiersOf(operand: unknown, target: Target, known: readonly string[]): Fields | undefined {
-  if (!isFields(operand) || !Object.keys(operand).some((name) => name.startsWith('$'))) return undefined;
+  if (!isPlainObject(operand) || !Object.keys(operand).some((name) => name.startsWith('$'))) return undefined;
   const unknown = Object.keys(operand).find((name) => !known.includes(name));
   if (unknown !== undefined)
     refuseUpdate('unknown-operator', target, 'known-modifier', `${target.operator} does not know '${unknown}'`);
@@ -109,7 +108,7 @@ function sortOf(order: unknown, target: Target): Sort | undefined {
   if (order === undefined) return undefined;
   if (order === 1 || order === -1) return sortBy([[encodeComponent, order]]);
   if (
-    !isFields(order) ||
+    !isPlainObject(order) ||
     Object.keys(order).length === 0 ||
     Object.values(order).some((way) => way !== 1 && way !== -1)
   ) {
@@ -119,7 +118,7 @@ function sortOf(order: unknown, target: Target): Sort | undefined {
     Object.entries(order).map(([path, way]) => {
       parsePath(path);
       return [
-        (element) => encodeComponent(isFields(element) ? getPath(element as Row, path) : undefined),
+        (element) => encodeComponent(isPlainObject(element) ? getPath(element as Row, path) : undefined),
         way as 1 | -1,
       ];
     }),
@@ -138,8 +137,4 @@ function sortBy(orders: readonly (readonly [key: (element: unknown) => string, w
     });
     return keyed.map(({ element }) => element);
   };
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && isPlainObject(value);
 }

@@ -1,7 +1,7 @@
 /** Conditions of $pull: a value, or comparison operators, or fields of the elements with either. */
-import { isPlainObject } from '../../src/base/codec/kind.ts';
+import { isPlainObject } from '../../src/base/codec/index.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import { encodeComponent } from '../indexes/key-encoding.ts';
+import { encodeComponent } from '../indexes/index.ts';
 import { getPath, parsePath } from './paths.ts';
 
 export type Condition = (value: unknown) => boolean;
@@ -24,19 +24,19 @@ const COMPARISONS: Readonly<Record<string, (operand: unknown, path: string) => C
 
 /** What $pull removes from the array at `path`. Throws `update/unknown-operator` for what is not a simple condition. */
 export function pullCondition(operand: unknown, path: string): Condition {
-  if (!isFields(operand)) return (element) => sameInOrder(element, operand);
+  if (!isPlainObject(operand)) return (element) => sameInOrder(element, operand);
   const names = Object.keys(operand);
   if (names.some((name) => name.startsWith('$'))) return comparisons(operand, names, path);
   const conditions = names.map((name) => {
     parsePath(name);
     const condition = fieldCondition(operand[name], path);
-    return (element: unknown): boolean => isFields(element) && condition(getPath(element, name));
+    return (element: unknown): boolean => isPlainObject(element) && condition(getPath(element, name));
   });
-  return (element) => isFields(element) && conditions.every((condition) => condition(element));
+  return (element) => isPlainObject(element) && conditions.every((condition) => condition(element));
 }
 
 function fieldCondition(operand: unknown, path: string): Condition {
-  if (isFields(operand)) {
+  if (isPlainObject(operand)) {
     const names = Object.keys(operand);
     if (names.some((name) => name.startsWith('$'))) return comparisons(operand, names, path);
   }
@@ -57,10 +57,6 @@ function comparisons(operand: Fields, names: readonly string[], path: string): C
 }
 
 type Fields = Readonly<Record<string, unknown>>;
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && isPlainObject(value);
-}
 
 /** As in a selector, an array also answers for each of its elements. */
 function withElements(condition: Condition): Condition {

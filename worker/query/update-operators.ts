@@ -5,12 +5,11 @@
  * Rules: plain fields and operators do not mix; two operators never touch the same path or a path within it, so their
  * order has no meaning; the primary key stays. Equality and order of values are those of indexes.
  */
-import { assertValue, isForbiddenKey } from '../../src/base/codec/index.ts';
-import { isPlainObject } from '../../src/base/codec/kind.ts';
+import { assertValue, isForbiddenKey, isPlainObject } from '../../src/base/codec/index.ts';
 import { identical } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { Changes } from '../../src/protocol/engine-api.ts';
-import { encodeComponent } from '../indexes/key-encoding.ts';
+import { encodeComponent } from '../indexes/index.ts';
 import { parsePath } from './paths.ts';
 import { addToSet, pop, pull, push } from './update-arrays.ts';
 import { refuseUpdate } from './update-errors.ts';
@@ -31,7 +30,7 @@ export function applyChanges(row: Row, changes: Changes, keyField: string): Row 
 
 /** Checks changes once, for many rows. */
 export function compileChanges(changes: Changes, keyField: string): Update {
-  if (!isFields(changes))
+  if (!isPlainObject(changes))
     refuseUpdate('invalid-changes', { operator: '', path: '' }, 'object', 'Changes must be a plain object');
   const names = Object.keys(changes);
   const operator = names.find((name) => name.startsWith('$'));
@@ -91,7 +90,7 @@ function compileOperators(changes: Changes, operators: readonly string[], keyFie
       );
     }
     const operands = changes[operator];
-    if (!isFields(operands)) {
+    if (!isPlainObject(operands)) {
       refuseUpdate('invalid-operand', { operator, path: '' }, 'object', 'An operator needs an object of paths');
     }
     for (const path of Object.keys(operands)) {
@@ -213,10 +212,6 @@ function refuseArrays(row: Row, target: Target): void {
   let value: unknown = row;
   for (const segment of target.segments) {
     if (Array.isArray(value)) refuseUpdate('wrong-type', target, 'no-array', 'Elements of arrays cannot be renamed');
-    value = isFields(value) ? value[segment] : undefined;
+    value = isPlainObject(value) ? value[segment] : undefined;
   }
-}
-
-function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && isPlainObject(value);
 }

@@ -1,5 +1,5 @@
 /** Changing one place of a row: containers on the way are copied, all others are shared with the row before. */
-import { isPlainObject } from '../../src/base/codec/kind.ts';
+import { isPlainObject } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { arrayIndex } from './paths.ts';
 import { refuseUpdate } from './update-errors.ts';
@@ -25,7 +25,7 @@ function changeIn(container: unknown, target: Target, depth: number, change: Cha
   if (depth === target.segments.length) return change(container);
   const segment = target.segments[depth]!;
   if (Array.isArray(container)) return changeElement(container, segment, target, depth, change);
-  if (container === undefined || isObject(container)) {
+  if (container === undefined || isPlainObject(container)) {
     const object = container ?? {};
     const before = Object.hasOwn(object, segment) ? object[segment] : undefined;
     const after = changeIn(before, target, depth + 1, change);
@@ -65,10 +65,6 @@ function changeElement(
   while (copy.length < index) copy.push(null);
   copy[index] = after === undefined ? null : after;
   return copy;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && isPlainObject(value);
 }
 
 /** What an error calls a value that is there. */

@@ -1,5 +1,4 @@
-import { assertValue } from '../../src/base/codec/index.ts';
-import { isPlainObject } from '../../src/base/codec/kind.ts';
+import { assertValue, isPlainObject } from '../../src/base/codec/index.ts';
 
 /** Checks a value that goes into rows, and leaves out its `undefined` properties, as storing it would. */
 export function storable(value: unknown, path: string): unknown {
@@ -14,7 +13,7 @@ function withoutUndefined(value: unknown): unknown {
     );
     return elements.every((element, index) => element === value[index]) ? value : elements;
   }
-  if (!isFields(value)) return value;
+  if (!isPlainObject(value)) return value;
   const names = Object.keys(value);
   let same = true;
   const fields: Record<string, unknown> = {};
@@ -24,8 +23,4 @@ function withoutUndefined(value: unknown): unknown {
     same &&= field !== undefined && fields[name] === field;
   }
   return same ? value : fields;
-}
-
-function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && isPlainObject(value);
 }

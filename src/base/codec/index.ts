@@ -4,3 +4,4 @@ export { decodeRows } from './decode.ts';
 export { encodeRows } from './encode.ts';
 export { estimateRowBytes } from './estimate.ts';
 export { isForbiddenKey } from './format.ts';
+export { binaryType, isPlainObject } from './kind.ts';

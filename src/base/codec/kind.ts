@@ -35,7 +35,8 @@ export function kindOf(value: unknown): number {
 }
 
 /** Also true of plain objects of another realm (a frame): their prototype is the end of its chain. */
-export function isPlainObject(value: object): boolean {
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false;
   const prototype = getPrototypeOf(value);
   return (
     prototype === plain ||
