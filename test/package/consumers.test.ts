@@ -68,7 +68,7 @@ describe.each(['vite', 'webpack', 'plain'] as const)('%s', (kind) => {
 });
 
 test("Vite's development server runs the application with the setting that README names", async () => {
-  const root = await installation.createApp('vite');
+  const root = await installation.createAppAtRoot('vite');
   const server = await createServer({
     root,
     configFile: false,
@@ -111,7 +111,7 @@ test("README's first example does what it says", async () => {
 test.each(BROWSERS)('[S10] [canary] violations in a page and in a worker are noticed in %s', async (browserName) => {
   const folder = await installation.createApp('plain');
   await writeFile(join(folder, 'index.html'), '<!doctype html><script type="module" src="./main.js"></script>');
-  await writeFile(join(folder, 'main.js'), "new Worker('./worker.js'); document.body.append(planted());\n" + PLANTED);
+  await writeFile(join(folder, 'main.js'), `new Worker('./worker.js'); document.body.append(planted());\n${PLANTED}`);
   // The violation is caught, so that nothing but the report tells of it.
   await writeFile(join(folder, 'worker.js'), "try { (0, eval)('1'); } catch {}");
   const served = await serve({ mounts: { '/': folder } });

@@ -18,6 +18,8 @@ export type Installation = {
   readonly files: readonly string[];
   /** A folder with an application from the fixtures, which resolves the package. */
   createApp(name: 'vite' | 'webpack' | 'plain'): Promise<string>;
+  /** The same in the project's own folder. */
+  createAppAtRoot(name: 'vite'): Promise<string>;
   remove(): Promise<void>;
 };
 
@@ -31,20 +33,30 @@ export async function installPackage(): Promise<Installation> {
   const home = join(modules, 'collection-store');
   await mkdir(home, { recursive: true });
   await run('tar', ['-xzf', tarball, '-C', home, '--strip-components=1']);
-  // Links keep the test off the network; the dependencies are what the lockfile installed.
-  for (const name of ['comlink', 'idb', 'rxjs']) await symlink(join(ROOT, 'node_modules', name), join(modules, name));
+  // Copies of what the lockfile installed keep the test off the network. Not links: Vite refuses files outside a project.
+  for (const name of ['comlink', 'idb', 'rxjs', 'tslib']) {
+    await cp(join(ROOT, 'node_modules', name), join(modules, name), { recursive: true });
+  }
   return {
     folder,
     tarball,
     files: packed.files.map(({ path }) => path),
     async createApp(name) {
       const app = await mkdtemp(join(folder, `${name}-`));
-      await cp(join(FIXTURES, name), app, { recursive: true });
-      await cp(join(FIXTURES, 'app.js'), join(app, 'app.js'));
+      await copyApp(name, app);
       // Plain modules are served from the application's own folder.
       await symlink(modules, join(app, 'node_modules'));
       return app;
     },
+    async createAppAtRoot(name) {
+      await copyApp(name, folder);
+      return folder;
+    },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
+}
+
+async function copyApp(name: string, folder: string): Promise<void> {
+  await cp(join(FIXTURES, name), folder, { recursive: true });
+  await cp(join(FIXTURES, 'app.js'), join(folder, 'app.js'));
 }
