@@ -1,6 +1,7 @@
 /** What the parts of one collection share. */
 import type { StandardSchema } from '../schema/standard-schema.ts';
-import type { Link, Owner } from './link.ts';
+import type { Link } from './link.ts';
+import type { Owner } from './row-problem.ts';
 
 export type CollectionContext = Owner & {
   readonly link: Link;

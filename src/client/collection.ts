@@ -22,7 +22,7 @@ import { copyArgument, copyRow } from './snapshot.ts';
 import { subscribe } from './subscription.ts';
 
 /** A change, with the collection's own types. */
-export type Change<T, K = Key> = ChangeEvent & {
+export type Change<T, K = Key> = Omit<ChangeEvent, 'key' | 'row' | 'before'> & {
   readonly key: K;
   readonly row: T | undefined;
   readonly before: T | undefined;

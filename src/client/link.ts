@@ -22,7 +22,7 @@ import {
   ROWS,
   type ServerMessage,
 } from '../protocol/messages.ts';
-import { attributed } from './row-problem.ts';
+import { attributed, type Owner } from './row-problem.ts';
 
 export const CALL_TIMEOUT_MS: number = 30_000;
 /** How long an aborted write may take to say whether it was stopped in time. */
@@ -35,9 +35,6 @@ export type CallOptions = {
   /** Default: 30 s; none for long operations. `Infinity` is none. A stream has it for each chunk. */
   readonly timeoutMs?: number | undefined;
 };
-
-/** Where a call belongs to, for its errors. */
-export type Owner = { readonly name: string; readonly key: string };
 
 export type RequestOptions = CallOptions & {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -252,8 +249,8 @@ export class Link {
 
   #refuse(pending: Pending, error: unknown): void {
     if (!this.#settle(pending)) return;
-    const { owner, rows, call } = pending;
-    if (error instanceof StoreError) pending.reject(attributed(error, owner, rows));
+    const { owner, rows, call, answer } = pending;
+    if (error instanceof StoreError) pending.reject(attributed(error, owner, rows, answer));
     else {
       pending.reject(
         new StoreError('call/not-cloneable', `An argument of ${nameOf(call)} cannot be sent to the engine.`, {
@@ -277,7 +274,10 @@ export class Link {
         break;
       case ERROR: {
         this.#settle(pending);
-        const error = errorFromWire(reply[2]);
+        const { owner } = pending;
+        const wire = reply[2];
+        const details = owner === undefined ? wire.details : { collection: owner.name, ...wire.details };
+        const error = errorFromWire({ ...wire, details });
         pending.reject(error);
         this.#onError(error);
         break;

@@ -32,7 +32,14 @@ const POISONS: readonly string[] = ['engine/poisoned', 'engine/superseded'];
 
 /** Opens a store, or creates it. Rejects with a `StoreError`; then nothing is left running. */
 export async function openStore<const C extends Definitions>(options: StoreOptions<C>): Promise<Store<C>> {
-  const { name, collections, durability = 'relaxed', storage = ['indexeddb'], timeoutMs = OPEN_TIMEOUT_MS } = options;
+  const {
+    name,
+    collections,
+    worker: create,
+    durability = 'relaxed',
+    storage = ['indexeddb'],
+    timeoutMs = OPEN_TIMEOUT_MS,
+  } = options ?? ({} as StoreOptions<C>);
   const status = new BehaviorSubject<StoreStatus>({ state: 'opening', reasons: [], durability });
   const poison = ({ code, message }: StoreError): void => {
     if (status.value.state !== 'closed')
@@ -48,7 +55,7 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
   const failed = new Promise<never>((_resolve, reject) => {
     fail = reject;
   });
-  const worker = startWorker(options.worker, (cause) => {
+  const worker = startWorker(create, (cause) => {
     const error = new StoreError('engine/lost', `The worker of store ${name} has failed: ${String(cause)}`, {
       details: { store: name },
       hint: 'Open the store again. Writes that were not answered may or may not be stored.',
@@ -84,8 +91,8 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
 }
 
 /** Options without what is the page's own: the worker checks the rest. */
-function toPlainOptions(options: StoreOptions<Definitions>): unknown {
-  const { worker, collections, ...rest } = options;
+function toPlainOptions(options: Partial<StoreOptions<Definitions>> | undefined): unknown {
+  const { worker, collections, ...rest } = options ?? {};
   const entries = Object.entries(collections ?? {}).map(([name, definition]) => [
     name,
     isStandardSchema(definition?.schema) ? { ...definition, schema: undefined } : definition,

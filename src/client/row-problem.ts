@@ -3,7 +3,9 @@ import { assertRow } from '../base/codec/index.ts';
 import type { Row } from '../base/row.ts';
 import { StoreError } from '../base/store-error.ts';
 import type { Issue } from '../schema/standard-schema.ts';
-import type { Owner } from './link.ts';
+
+/** The collection that a call belongs to, and its key field: what errors name. */
+export type Owner = { readonly name: string; readonly key: string };
 
 /** Wrong rows that one error names. */
 export const ROW_PROBLEMS_MAX: number = 20;
@@ -23,7 +25,7 @@ export function storageIssues(row: Row): readonly Issue[] {
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     const { path, found } = error.details;
-    return [{ path: String(path), message: `${error.message.replace(' of row 0', '')}`, rule: error.code, found }];
+    return [{ path: String(path), message: error.message.replace('Row 0', 'Document'), rule: error.code, found }];
   }
 }
 
@@ -50,10 +52,15 @@ export function invalidDocuments(owner: Owner, problems: readonly RowProblem[]):
   );
 }
 
-/** Finds what the codec refused in the rows of a call. */
-export function attributed(error: StoreError, owner: Owner | undefined, rows: readonly Row[] | undefined): StoreError {
+/** Finds what the codec refused in the rows of a call. `answer` is there when the application gave one row, not many. */
+export function attributed(
+  error: StoreError,
+  owner: Owner | undefined,
+  rows: readonly Row[] | undefined,
+  answer: unknown,
+): StoreError {
   if (owner === undefined || rows === undefined) return error;
-  if (rows.length === 1) return invalidDocument(owner, rows[0]?.[owner.key], storageIssues(rows[0]!));
+  if (answer !== undefined) return invalidDocument(owner, rows[0]?.[owner.key], storageIssues(rows[0]!));
   const problems: RowProblem[] = [];
   for (let row = 0; row < rows.length && problems.length < ROW_PROBLEMS_MAX; row++) {
     const issues = storageIssues(rows[row]!);

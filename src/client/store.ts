@@ -13,8 +13,8 @@ export type Definitions = Readonly<Record<string, AnyDefinition>>;
 
 /** The collection that a definition makes. */
 export type CollectionOf<D> =
-  D extends CollectionDefinition<infer T, infer In, infer K>
-    ? Collection<T & object, InputOf<In, K>, KeyOf<T, K>>
+  D extends CollectionDefinition<infer T extends object, infer In, infer K>
+    ? Collection<T, InputOf<In, K>, KeyOf<T, K>>
     : never;
 
 export type StoreStatus = {

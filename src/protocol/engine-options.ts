@@ -23,13 +23,13 @@ export function toEngineOptions(raw: unknown): EngineOptions {
   if (typeof raw !== 'object' || raw === null) refuse('options', 'must be an object');
   const options = raw as Omit<RawOptions, 'collections'> & { readonly collections?: Readonly<Record<string, unknown>> };
   checkOptions(options, OPTIONS, LATER_OPTIONS, 'store', {});
-  const { name = '', collections = {}, durability = 'relaxed', storage = ['indexeddb'] } = options;
+  const { name = '', collections, durability = 'relaxed', storage = ['indexeddb'] } = options;
   const { cacheBytesMax = CACHE_BYTES_DEFAULT, timeoutMs = 1, unstable } = options;
   if (typeof name !== 'string' || name === '' || name.length > NAME_LENGTH_MAX) {
     refuse('name', `must be a string of 1 to ${NAME_LENGTH_MAX} characters`);
   }
   if (typeof collections !== 'object' || collections === null || Array.isArray(collections)) {
-    refuse('collections', 'must be an object of definitions');
+    return refuse('collections', 'must be an object of definitions');
   }
   if (Object.keys(collections).length > COLLECTIONS_MAX)
     refuse('collections', `must not be more than ${COLLECTIONS_MAX}`);

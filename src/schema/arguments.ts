@@ -1,5 +1,5 @@
 /** Types of what collection calls take: selectors, sort orders, changes, rows. */
-import type { AnyRow } from './definition.ts';
+import type { Row } from '../base/row.ts';
 import type { ArrayPath, NumberPath, Path, ValueAt } from './paths.ts';
 
 type Operand<V> = V extends readonly (infer E)[] ? V | E : V;
@@ -53,4 +53,4 @@ export type OperatorsFor<T> = {
 /** Fields to replace (`undefined` removes), or operators; not both. */
 export type ChangesFor<T> =
   | ({ readonly [K in keyof T]?: T[K] | undefined } & { readonly [O in keyof OperatorsFor<T>]?: never })
-  | (OperatorsFor<T> & (string extends keyof T ? AnyRow : { readonly [K in keyof T]?: never }));
+  | (OperatorsFor<T> & (string extends keyof T ? Row : { readonly [K in keyof T]?: never }));

@@ -73,14 +73,14 @@ export function defineCollection<
 ): CollectionDefinition<SchemaOutput<S>, SchemaInput<S>, K>;
 /** With the type of the documents, in two steps, so that the key field is inferred. */
 export function defineCollection<T extends object>(): <const K extends KeyFieldOf<T> | 'id' = 'id'>(
-  definition: DefinitionInput<T, K, StandardSchema<unknown, T> | JsonSchema>,
+  definition: DefinitionInput<NoInfer<T>, K, StandardSchema<unknown, NoInfer<T>> | JsonSchema>,
 ) => CollectionDefinition<T, T, K>;
 /** With the type of the documents; keys under another field than `id` are strings or numbers to the compiler. */
 export function defineCollection<T extends object = AnyRow>(
-  definition: DefinitionInput<T, 'id', StandardSchema<unknown, T> | JsonSchema>,
+  definition: DefinitionInput<NoInfer<T>, 'id', StandardSchema<unknown, NoInfer<T>> | JsonSchema>,
 ): CollectionDefinition<T, T, 'id'>;
 export function defineCollection<T extends object = AnyRow>(
-  definition: DefinitionInput<T, KeyFieldOf<T>, StandardSchema<unknown, T> | JsonSchema>,
+  definition: DefinitionInput<NoInfer<T>, KeyFieldOf<T>, StandardSchema<unknown, NoInfer<T>> | JsonSchema>,
 ): CollectionDefinition<T, T, KeyFieldOf<T>>;
 export function defineCollection(definition?: AnyDefinition): unknown {
   return definition === undefined ? defineCollection : definition;

@@ -93,8 +93,9 @@ export class MemoryEngine implements EngineApi {
     return [...new Set(this.#select(collection, selector).flatMap((row) => row[path] ?? []))].sort(compare);
   }
 
-  explain(): ReturnType<EngineApi['explain']> {
-    return { index: undefined, access: 'scan', sortedByIndex: false, entriesRead: 0, rowsRead: 0, rowsGiven: 0 };
+  explain(collection: string, { selector }: FindSpec): ReturnType<EngineApi['explain']> {
+    const rowsGiven = this.#select(collection, selector).length;
+    return { index: undefined, access: 'scan', sortedByIndex: false, entriesRead: 0, rowsRead: 0, rowsGiven };
   }
 
   write(request: WriteRequest, { durability = 'relaxed', signal }: WriteOptions): Promise<WriteOutcome> | WriteOutcome {

@@ -1,0 +1,149 @@
+/**
+ * Goal: rows, keys, selectors, changes and stores have exact types, and misuse does not compile. Method: this file is
+ * checked by the compiler with all others; each line below a ts-expect-error must be an error.
+ */
+import type { Observable } from 'rxjs';
+import {
+  type Change,
+  type Collection,
+  defineCollection,
+  type KeyOf,
+  openStore,
+  type Path,
+  type Query,
+  type RowOf,
+  type StandardSchema,
+  type ValueAt,
+} from '../../src/index.ts';
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const assertType = <_T extends true>(): void => {};
+
+type Task = {
+  id: string;
+  title: string;
+  rank: number;
+  dueAt?: Date;
+  tags: string[];
+  address: { city: string; geo: { lat: number } };
+  steps: { name: string; done: boolean }[];
+};
+type City = { code: number; name: string };
+
+const tasks = defineCollection<Task>({
+  key: 'id',
+  indexes: ['rank', ['address.city', 'dueAt'], { on: 'tags', multi: true }],
+});
+const cities = defineCollection<City>()({ key: 'code', indexes: [{ on: 'name', where: { code: { $gt: 5 } } }] });
+declare const zodLike: StandardSchema<
+  { id?: string; title: string; rank?: number },
+  { id: string; title: string; rank: number }
+>;
+const notes = defineCollection({ schema: zodLike, indexes: ['rank'] });
+const anything = defineCollection({ indexes: ['whatever.you.like'] });
+
+assertType<Equal<RowOf<typeof tasks>, Task>>();
+assertType<Equal<KeyOf<City, 'code'>, number>>();
+assertType<
+  Equal<Path<{ a: number; b: { c: string; d: Date }; e: { f: boolean }[] }>, 'a' | 'b' | 'b.c' | 'b.d' | 'e' | 'e.f'>
+>();
+assertType<Equal<ValueAt<Task, 'address.geo.lat'>, number>>();
+
+async function uses(): Promise<void> {
+  const store = await openStore({ name: 'x', collections: { tasks, cities, notes, anything } });
+
+  assertType<Equal<typeof store.tasks extends Collection<Task, infer _I, string> ? true : false, true>>();
+  assertType<Equal<Awaited<ReturnType<typeof store.tasks.get>>, Task | undefined>>();
+  assertType<Equal<Parameters<typeof store.cities.get>[0], number>>();
+  assertType<Equal<Awaited<ReturnType<typeof store.cities.createMany>>, number[]>>();
+  assertType<Equal<ReturnType<typeof store.tasks.find>, Query<Task>>>();
+  assertType<Equal<Awaited<ReturnType<typeof store.tasks.find>>, Task[]>>();
+  assertType<Equal<typeof store.tasks.changes$, Observable<Change<Task, string>>>>();
+  assertType<Equal<Awaited<ReturnType<typeof store.notes.create>>, { id: string; title: string; rank: number }>>();
+
+  const task = { title: 'a', rank: 1, tags: [], address: { city: 'Ulm', geo: { lat: 1 } }, steps: [] };
+  await store.tasks.create(task);
+  await store.tasks.create({ ...task, id: 'a' });
+  await store.notes.create({ title: 'b' });
+  await store.anything.create({ a: 1, b: [new Date()] });
+  await store.collection('cities').put({ code: 5, name: 'Ulm' });
+  // @ts-expect-error a field is missing
+  await store.tasks.create({ title: 'a' });
+  // @ts-expect-error a field has the wrong type
+  await store.tasks.create({ ...task, rank: 'high' });
+  // @ts-expect-error the key has the wrong type
+  await store.tasks.get(5);
+  // @ts-expect-error no such collection
+  store.projects;
+  // @ts-expect-error no such collection
+  store.collection('projects');
+
+  await store.tasks.find({ rank: 5, 'address.city': { $in: ['Ulm', 'Bonn'] }, tags: 'red', 'steps.done': true });
+  await store.tasks.find(
+    { dueAt: { $gte: new Date(), $lt: new Date() } },
+    { sort: { rank: 1, 'address.city': -1 }, limit: 5 },
+  );
+  await store.tasks.find({}, { sort: [['rank', 1]], skip: 2, signal: AbortSignal.timeout(5), timeoutMs: 5 });
+  await store.anything.find({ 'a.b': { $gt: 1 } });
+  // @ts-expect-error no such path
+  await store.tasks.find({ 'address.street': 'x' });
+  // @ts-expect-error the operand has the wrong type
+  await store.tasks.find({ rank: { $gt: 'x' } });
+  // @ts-expect-error no such operator
+  await store.tasks.find({ rank: { $near: 5 } });
+  // @ts-expect-error no such direction
+  await store.tasks.find({}, { sort: { rank: 'up' } });
+  // @ts-expect-error no such path
+  await store.tasks.find({}, { sort: { colour: 1 } });
+
+  await store.tasks.update('a', { rank: 2, dueAt: undefined });
+  await store.tasks.update('a', { $set: { 'address.city': 'Bonn' }, $inc: { rank: 1, 'address.geo.lat': 0.5 } });
+  await store.tasks.update('a', {
+    $push: { tags: 'x' },
+    $addToSet: { tags: { $each: ['a', 'b'] } },
+    $unset: { dueAt: '' },
+  });
+  await store.tasks.updateMany({ rank: 1 }, { $max: { rank: 5 } }, { durability: 'strict' });
+  await store.anything.update('a', { $set: { 'b.c': 1 } });
+  // @ts-expect-error a field has the wrong type
+  await store.tasks.update('a', { rank: 'x' });
+  // @ts-expect-error no such field
+  await store.tasks.update('a', { colour: 'red' });
+  // @ts-expect-error fields and operators do not mix
+  await store.tasks.update('a', { rank: 1, $inc: { rank: 1 } });
+  // @ts-expect-error only numbers are incremented
+  await store.tasks.update('a', { $inc: { title: 1 } });
+  // @ts-expect-error only arrays are pushed to
+  await store.tasks.update('a', { $push: { title: 'x' } });
+  // @ts-expect-error the element has the wrong type
+  await store.tasks.update('a', { $push: { tags: 5 } });
+  // @ts-expect-error no such durability
+  await store.tasks.delete('a', { durability: 'eventual' });
+
+  assertType<Equal<Awaited<ReturnType<typeof store.tasks.distinct<'tags'>>>, string[]>>();
+  for await (const row of store.tasks.find().stream()) assertType<Equal<typeof row, Task>>();
+  const stop = store.tasks.subscribe(({ row, key }) => {
+    assertType<Equal<typeof row, Task | undefined>>();
+    assertType<Equal<typeof key, string>>();
+  });
+  stop();
+  await store.tasks.createIndex({ on: ['rank', 'title'], unique: true, where: { rank: { $gt: 1 } } });
+  // @ts-expect-error no such path
+  await store.tasks.createIndex('colour');
+  await store.close();
+}
+
+// @ts-expect-error no such path
+defineCollection<Task>({ indexes: ['colour'] });
+// @ts-expect-error no such field
+defineCollection<Task>()({ key: 'colour' });
+// @ts-expect-error no such option
+defineCollection<Task>({ indices: [] });
+// @ts-expect-error the version is a number
+defineCollection<Task>({ version: '2' });
+// @ts-expect-error no such home
+void openStore({ name: 'x', collections: {}, storage: ['floppy'] });
+// @ts-expect-error a store has a name
+void openStore({ collections: {} });
+
+void uses;
