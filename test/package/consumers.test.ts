@@ -67,14 +67,16 @@ describe.each(['vite', 'webpack', 'plain'] as const)('%s', (kind) => {
   );
 });
 
-test("Vite's development server runs the application with the setting that README names", async () => {
+test.each([
+  ['default settings', {}],
+  ['the setting that README names for older versions', { optimizeDeps: { exclude: ['collection-store'] } }],
+])("Vite's development server runs the application with %s", async (_name, settings) => {
   const root = await installation.createAppAtRoot('vite');
   const server = await createServer({
     root,
     configFile: false,
     logLevel: 'error',
-    // From README.md: Vite's optimizer would move the client away from its worker.
-    optimizeDeps: { exclude: ['collection-store'] },
+    ...settings,
   });
   await server.listen(0);
   const browser = await launch('chromium');

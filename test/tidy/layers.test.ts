@@ -87,7 +87,8 @@ function violations(edges: readonly Edge[]): readonly string[] {
 
 /** The index that stands between two files, when the import does not go through it. */
 function bypassed({ from, to }: Edge, existing: ReadonlySet<string>): string | undefined {
-  for (let folder = dirname(to); folder !== '.'; folder = dirname(folder)) {
+  // Down to a layer: a thread's own index is for applications.
+  for (let folder = dirname(to); folder.includes('/'); folder = dirname(folder)) {
     if (from.startsWith(`${folder}/`)) return undefined;
     const index = `${folder}/index.ts`;
     if (existing.has(index)) return to === index ? undefined : index;

@@ -43,7 +43,8 @@ const OWNERS_BY_GLOBAL: Readonly<Record<string, readonly string[]>> = {
 /** Packages and who may import them: replacing one must touch one place per side. */
 const OWNERS_BY_PACKAGE: Readonly<Record<string, readonly string[]>> = {
   idb: IDB,
-  comlink: ['src/client/', 'worker/main.ts', 'worker/engine/'],
+  comlink: ['src/client/', 'worker/main.ts'],
+  '@cfworker/json-schema': ['worker/engine/'],
   rxjs: ['src/client/'],
 };
 
@@ -73,10 +74,12 @@ test('[P2] [canary] uses are found behind globalThis and not in words, members, 
     const a = globalThis.indexedDB; const b = Date.now(); const c = new Date(); new Worker('x'); eval('1'); setTimeout(f);
     const d = platform.setTimeout; const e = { fetch: 1 }; type F = typeof fetch; const g = 'indexedDB'; new Date(5);
     interface Clock { setTimeout(): void }
+    Function.prototype.bind; new Function('1');
+    function given({ crypto }: Platform, navigator: Navigator) { crypto.x(); navigator.y(); }
   `;
   const file = ts.createSourceFile('canary.ts', text, ts.ScriptTarget.Latest, true);
   const names = globalsOf(file).map(({ name }) => name);
-  expect(names).toEqual(['indexedDB', 'Date.now', 'new Date()', 'Worker', 'eval', 'setTimeout']);
+  expect(names).toEqual(['indexedDB', 'Date.now', 'new Date()', 'Worker', 'eval', 'setTimeout', 'Function']);
 });
 
 test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S10] no built file makes code from text', () => {
@@ -97,9 +100,10 @@ function isOwner(owners: readonly string[], file: string): boolean {
 
 function globalsOf(file: ts.SourceFile): readonly Use[] {
   const uses: Use[] = [];
+  const declared = namesDeclared(file);
   const visit = (node: ts.Node): void => {
     if (ts.isTypeNode(node)) return;
-    const name = globalName(node);
+    const name = globalName(node, declared);
     if (name !== undefined && Object.hasOwn(OWNERS_BY_GLOBAL, name)) uses.push({ name, node });
     ts.forEachChild(node, visit);
   };
@@ -107,19 +111,34 @@ function globalsOf(file: ts.SourceFile): readonly Use[] {
   return uses;
 }
 
-function globalName(node: ts.Node): string | undefined {
+function globalName(node: ts.Node, declared: ReadonlySet<string>): string | undefined {
   if (ts.isNewExpression(node) && node.expression.getText() === 'Date' && !node.arguments?.length) return 'new Date()';
   if (ts.isPropertyAccessExpression(node)) {
     const holder = node.expression.getText();
     if (holder === 'Date' || holder === 'Math') return `${holder}.${node.name.text}`;
     return ['globalThis', 'self', 'window'].includes(holder) ? node.name.text : undefined;
   }
-  return ts.isIdentifier(node) && isReference(node) ? node.text : undefined;
+  return ts.isIdentifier(node) && isReference(node) && !declared.has(node.text) ? node.text : undefined;
+}
+
+/** Names that a file gives to parameters and variables: what was passed in may bear the name of a global. */
+function namesDeclared(file: ts.SourceFile): ReadonlySet<string> {
+  const names = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    const isDeclaration = ts.isParameter(node) || ts.isVariableDeclaration(node) || ts.isBindingElement(node);
+    if (isDeclaration && ts.isIdentifier(node.name)) names.add(node.name.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return names;
 }
 
 /** Whether an identifier reads a variable, rather than naming a member, a key or a declaration. */
 function isReference(node: ts.Identifier): boolean {
   const { parent } = node;
+  // Only a call of it makes code; RxJS takes methods from its prototype.
+  if (node.text === 'Function')
+    return (ts.isCallExpression(parent) || ts.isNewExpression(parent)) && parent.expression === node;
   if (ts.isPropertyAccessExpression(parent)) return parent.expression === node;
   if (ts.isBinaryExpression(parent) && parent.operatorToken.kind === ts.SyntaxKind.InstanceOfKeyword) return false;
   if (ts.isImportSpecifier(parent) || ts.isExportSpecifier(parent)) return false;
