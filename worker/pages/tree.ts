@@ -234,7 +234,6 @@ export class Tree {
     this.#leaf = undefined;
     this.root = state.root;
     this.count = state.count;
-    this.visible = this.stored;
   }
 
   /** Lets go of a remembered path, for when pages were replaced behind the tree's back. */

@@ -32,7 +32,7 @@ const QUEUE_LENGTH_MAX = 100_000;
 /** A group is closed to further writes at about this many rows; the next one gathers them. */
 const GROUP_ROWS_MAX = 20_000;
 
-type Task =
+type Task = (
   | { readonly type: 'write'; readonly prepare: () => PreparedWrite; readonly caller: Caller }
   /** Changes trees without a word in the log: what is lost in a crash is done again (index builds, compaction). */
   | {
@@ -41,7 +41,11 @@ type Task =
       readonly run: () => unknown;
       readonly caller: Caller;
     }
-  | { readonly type: 'catalogue'; readonly changes: readonly CatalogueChange[]; readonly caller: Caller };
+  | { readonly type: 'catalogue'; readonly changes: readonly CatalogueChange[]; readonly caller: Caller }
+) & {
+  /** Visible and told already, and to be done again. */
+  readonly isTold?: true;
+};
 
 type Caller = {
   readonly durability: Durability;
@@ -55,6 +59,7 @@ type Member = {
   readonly value: unknown;
   readonly collection: string;
   readonly events: readonly ChangeEvent[];
+  isTold: boolean;
   isAnswered: boolean;
 };
 
@@ -69,8 +74,8 @@ type Group = {
   isStrict: boolean;
   /** Whether somebody waits for the append; a group of deferred commits alone waits for its timer. */
   isAwaited: boolean;
-  /** Whether a deferred commit made it visible already. */
-  isShown: boolean;
+  /** Trees that a deferred commit made visible already. */
+  shown: Set<Tree>;
 };
 
 type SealedGroup = Group & { readonly states: ReadonlyMap<Tree, TreeState>; readonly freedPages: readonly number[] };
@@ -258,10 +263,20 @@ export class Committer {
     if (!(prepared instanceof Promise)) return this.#apply(task, prepared);
     const { rollbacks } = this;
     return prepared.then(
-      // What was prepared against a head that is no more is prepared again.
-      (ready) => (rollbacks === this.rollbacks ? this.#apply(task, ready) : this.#perform(task)),
-      (error) => caller.reject(error),
+      (ready) => (rollbacks === this.rollbacks ? this.#apply(task, ready) : this.#again(task)),
+      (error) => (rollbacks === this.rollbacks ? caller.reject(error) : this.#again(task)),
     );
+  }
+
+  /**
+   * The head went back while a task waited for pages. It may have been changed since, by what was prepared against a
+   * head that is no more: it goes back once more, and the task is done again after those that came before it.
+   */
+  #again(task: Task): void {
+    if (this.#poison !== undefined) return task.caller.reject(this.#poison);
+    assert(this.#inFlight === undefined, 'Nothing is stored while a task waits and the head has gone back.');
+    this.#rollBack(undefined);
+    this.#retried = [...this.#retried, task];
   }
 
   #apply(task: Task, prepared: PreparedWrite): MaybePromise<void> {
@@ -298,19 +313,31 @@ export class Committer {
     }
     if (!(changing instanceof Promise)) return finish(changing);
     return changing.then(
-      (value) => (rollbacks === this.rollbacks ? finish(value) : this.#perform(task)),
-      (error) => (rollbacks === this.rollbacks ? this.#undo(task, error) : this.#perform(task)),
+      (value) => (rollbacks === this.rollbacks ? finish(value) : this.#again(task)),
+      (error) => (rollbacks === this.rollbacks ? this.#undo(task, error) : this.#again(task)),
     );
   }
 
-  /** A page that was needed could not be read. The head goes back to what is under way, and the others are done again. */
+  /**
+   * A change could not be completed. The head goes back to what is under way, and the others are done again: from the
+   * same head, so to the same effect, and what a deferred one of them has shown stays visible meanwhile.
+   */
   #undo(task: Task, error: unknown): void {
+    task.caller.reject(error);
     if (!(error instanceof StoreError)) throw error;
     const gathered = this.#group.members;
     this.#rollBack(this.#inFlight?.states);
-    task.caller.reject(error);
-    if (gathered.some(({ isAnswered }) => isAnswered)) this.#poisonWith(error, gathered);
-    else this.#retried = gathered.map((member) => member.task);
+    this.#retried = gathered.map(({ task: each, isTold }) => (isTold ? this.#told(each) : each));
+  }
+
+  /** A task whose effect was shown: it must succeed now. */
+  #told(task: Task): Task {
+    const reject = (error: unknown): void => {
+      task.caller.reject(error);
+      const cause = error instanceof StoreError ? error : new StoreError('engine/bug', String(error), { cause: error });
+      if (this.#poison === undefined) this.#poisonWith(cause, this.#group.members);
+    };
+    return { ...task, isTold: true, caller: { ...task.caller, signal: undefined, reject } };
   }
 
   #rollBack(states: ReadonlyMap<Tree, TreeState> | undefined): void {
@@ -319,6 +346,10 @@ export class Committer {
     for (const tree of this.#state.trees) tree.rollback(states?.get(tree));
     this.#state.space.freed = [];
     this.#state.space.version += 1;
+  }
+
+  #hideUnstored(): void {
+    for (const tree of this.#state.trees) tree.visible = tree.stored;
   }
 
   /** A write that changes nothing is answered at once, unless it rests on something that is not stored yet. */
@@ -341,7 +372,14 @@ export class Committer {
     const group = this.#group;
     const { caller } = task;
     const { collection, events } = done.changed ?? { collection: '', events: [] };
-    const member: Member = { task, value: done.value, collection, events, isAnswered: false };
+    const member: Member = {
+      task,
+      value: done.value,
+      collection,
+      events,
+      isTold: task.isTold === true,
+      isAnswered: false,
+    };
     group.members.push(member);
     if (done.operations.length > 0) group.commits.push(done.operations);
     if (task.type === 'catalogue') group.catalogue.push(...task.changes);
@@ -350,13 +388,21 @@ export class Committer {
     else group.isAwaited = true;
   }
 
-  /** `deferred`: what is applied becomes visible and is answered before it is stored. */
+  /**
+   * `deferred`: what is applied to the collection becomes visible and is answered before it is stored. That shows what
+   * came before it there as well, which is therefore told first.
+   */
   #showEarly(member: Member): void {
-    for (const { trees } of this.#group.touched) for (const tree of trees) tree.visible = tree.seal();
+    const group = this.#group;
+    const changed = this.#state.collections.get(member.collection);
+    for (const tree of changed?.trees ?? []) {
+      tree.visible = tree.seal();
+      group.shown.add(tree);
+    }
     this.#state.space.version += 1;
     member.isAnswered = true;
-    this.#group.isShown = true;
-    this.#emit([member]);
+    const before = [...(this.#inFlight?.members ?? []), ...group.members];
+    this.#emit(before.filter(({ collection }) => collection === member.collection));
     member.task.caller.resolve({ durability: this.#options.given('deferred'), value: member.value });
   }
 
@@ -400,7 +446,7 @@ export class Committer {
     this.#inFlight = undefined;
     for (const [tree, state] of group.states) {
       // Deferred commits that came since are visible already, and stay so.
-      if (!this.#group.isShown) tree.visible = state;
+      if (!this.#group.shown.has(tree)) tree.visible = state;
       tree.stored = state;
     }
     for (const change of group.catalogue) this.#state.applyCatalogueChange(change);
@@ -415,8 +461,13 @@ export class Committer {
     if (!this.#isPreparing) this.#pump();
   }
 
+  /** Tells what has not been told. */
   #emit(members: readonly Member[]): void {
-    for (const { collection, events } of members) if (events.length > 0) this.#options.onChanges(collection, events);
+    for (const member of members) {
+      if (member.isTold) continue;
+      member.isTold = true;
+      if (member.events.length > 0) this.#options.onChanges(member.collection, member.events);
+    }
   }
 
   #notStored(group: SealedGroup, error: unknown): void {
@@ -431,6 +482,7 @@ export class Committer {
     const hasPromised = [...group.members, ...gathered.members].some(({ isAnswered }) => isAnswered);
     this.#inFlight = undefined;
     this.#rollBack(undefined);
+    this.#hideUnstored();
     for (const { task, isAnswered } of group.members) if (!isAnswered) task.caller.reject(refusalOf(cause));
     if (!isKnown || hasPromised) {
       this.#poisonWith(cause, gathered.members);
@@ -471,6 +523,7 @@ export class Committer {
     const cause = error instanceof StoreError ? error : new StoreError('engine/bug', String(error), { cause: error });
     const gathered = this.#group.members;
     this.#rollBack(undefined);
+    this.#hideUnstored();
     this.#poisonWith(cause, gathered);
   }
 
@@ -493,7 +546,7 @@ function createGroup(): Group {
     rows: 0,
     isStrict: false,
     isAwaited: false,
-    isShown: false,
+    shown: new Set(),
   };
 }
 

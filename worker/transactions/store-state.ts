@@ -127,7 +127,10 @@ export class StoreState {
     return collection;
   }
 
-  /** An index of a collection without rows is ready at once; any other has to be built. */
+  /**
+   * An index of a collection without rows is ready at once; any other has to be built. Rows that are only stored count:
+   * their deletion may still fail.
+   */
   addIndex(
     collection: CollectionState,
     spec: IndexSpec,
@@ -138,7 +141,7 @@ export class StoreState {
     const index = new IndexState({
       spec,
       tree: new Tree(tree, this.space, kept?.tree, undefined),
-      state: kept?.state ?? (collection.primary.count === 0 ? 'ready' : 'building'),
+      state: kept?.state ?? (isEmpty(collection.primary) ? 'ready' : 'building'),
       meetsArrays: kept?.meetsArrays ?? false,
       accepts: spec.where === undefined ? undefined : compilePredicate(parseSelector(spec.where)),
     });
@@ -212,6 +215,8 @@ export class StoreState {
     this.snapshots.publish({ pages: catalogue.pendingPages, blobs: catalogue.pendingBlobs });
   }
 }
+
+const isEmpty = ({ count, stored }: Tree): boolean => count === 0 && stored.count === 0;
 
 const treeState = (root: number, count: number): TreeState | undefined => (root === 0 ? undefined : { root, count });
 
