@@ -5,7 +5,7 @@
 import { assert } from '../../src/base/assert.ts';
 import { type Lsn, toLsn } from '../../src/base/ids.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import type { AppendDurability, BlobWrite, LogRecord, LogStore } from '../storage/log-store.ts';
+import type { AppendDurability, BlobWrite, LogRecord, LogStore } from '../storage/index.ts';
 import type { Compression } from './compression.ts';
 import {
   FLAG_COMPRESSED,

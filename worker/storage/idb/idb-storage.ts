@@ -1,4 +1,5 @@
 /** A store's home in IndexedDB: one native database with four generic object stores. */
+import { StoreError } from '../../../src/base/store-error.ts';
 import type { Storage, StorageUsage } from '../storage.ts';
 import { Connection } from './connection.ts';
 import { IdbBlobStore } from './idb-blob-store.ts';
@@ -16,9 +17,10 @@ const USAGE_RECORDS_MAX = 256;
 export type IdbStorageOptions = {
   /** The store's name; the native database is called `collection-store/<name>`. */
   readonly name: string;
-  readonly indexedDB: IDBFactory;
+  /** Default: the platform's, in which case `keyRange` is the platform's as well. */
+  readonly indexedDB?: IDBFactory;
   /** The key ranges of the same implementation. */
-  readonly keyRange: typeof IDBKeyRange;
+  readonly keyRange?: typeof IDBKeyRange;
   readonly startTimer: StartTimer;
   /** Default OPEN_TIMEOUT_MS. */
   readonly openTimeoutMs?: number;
@@ -30,9 +32,11 @@ export type IdbStorageOptions = {
  * deletes the database, this connection closes and later calls reject with `storage/closed`.
  */
 export async function openIdbStorage(options: IdbStorageOptions): Promise<Storage> {
-  const openOptions = { ...options, timeoutMs: options.openTimeoutMs ?? OPEN_TIMEOUT_MS };
+  const { name, startTimer, openTimeoutMs: timeoutMs = OPEN_TIMEOUT_MS } = options;
+  const indexedDB = options.indexedDB ?? mustHaveIndexedDb(name);
+  const keyRange = options.keyRange ?? IDBKeyRange;
+  const openOptions = { name, indexedDB, startTimer, timeoutMs };
   const connection = new Connection(await openDatabase(openOptions));
-  const { keyRange } = options;
   return {
     kind: 'indexeddb',
     log: new IdbLogStore(connection, keyRange),
@@ -46,6 +50,15 @@ export async function openIdbStorage(options: IdbStorageOptions): Promise<Storag
       await deleteDatabase(openOptions);
     },
   };
+}
+
+function mustHaveIndexedDb(name: string): IDBFactory {
+  const { indexedDB } = globalThis as { indexedDB?: IDBFactory };
+  if (indexedDB !== undefined) return indexedDB;
+  throw new StoreError('storage/open-failed', 'There is no IndexedDB here.', {
+    details: { store: name },
+    hint: 'Allow storage for this site, use another browser, or choose memory.',
+  });
 }
 
 async function measureUsage(connection: Connection, keyRange: typeof IDBKeyRange): Promise<StorageUsage> {
