@@ -1,6 +1,7 @@
 /** A store's home in IndexedDB: one native database with four generic object stores. */
 import { StoreError } from '../../../src/base/store-error.ts';
 import type { Storage, StorageUsage } from '../storage.ts';
+import { browserIndexedDb } from './browser-indexeddb.ts';
 import { Connection } from './connection.ts';
 import { IdbBlobStore } from './idb-blob-store.ts';
 import { IdbLogStore } from './idb-log-store.ts';
@@ -53,7 +54,7 @@ export async function openIdbStorage(options: IdbStorageOptions): Promise<Storag
 }
 
 function mustHaveIndexedDb(name: string): IDBFactory {
-  const { indexedDB } = globalThis as { indexedDB?: IDBFactory };
+  const indexedDB = browserIndexedDb();
   if (indexedDB !== undefined) return indexedDB;
   throw new StoreError('storage/open-failed', 'There is no IndexedDB here.', {
     details: { store: name },
