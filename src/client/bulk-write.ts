@@ -8,7 +8,7 @@ import type { Row } from '../base/row.ts';
 import type { Call, RowsWriteType } from '../protocol/messages.ts';
 import type { LongWriteOptions } from './call-options.ts';
 import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
-import { callBack, type Pending } from './link.ts';
+import { callBack, type Pending, type Request } from './link.ts';
 import { invalidDocuments, ROW_PROBLEMS_MAX, type RowProblem, storageIssues } from './row-problem.ts';
 
 /** Time that a slice may take of the page. */
@@ -30,6 +30,7 @@ export async function writeMany(
   const { link, name, key } = context;
   const { platform } = link;
   const isCancellable = options.signal !== undefined;
+  const request: Request = { owner: context, options, timeoutMs: NO_TIMEOUT };
   const problems: RowProblem[] = [];
   let pending: Pending | undefined;
   let sliceRows = FIRST_SLICE_ROWS;
@@ -52,11 +53,11 @@ export async function writeMany(
     let isSound = problems.length === 0;
     if (isSound && isLast && pending === undefined) {
       const call: Call = ['write', 0, name, type, slice.length, options.durability, isCancellable];
-      return link.request(call, context, options, NO_TIMEOUT, slice);
+      return link.request(call, { ...request, rows: slice });
     }
     if (isSound) {
       if (pending === undefined) {
-        pending = link.open(['batch', 0, name, type, options.durability, isCancellable], context, options, NO_TIMEOUT);
+        pending = link.open(['batch', 0, name, type, options.durability, isCancellable], request);
         // It may reject while this function is still busy with a slice.
         pending.promise.catch(() => {});
       }

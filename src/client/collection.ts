@@ -98,7 +98,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
 
   get(key: K, options?: CallOptions): Promise<T | undefined> {
     const context = this.#context;
-    return context.link.request(['get', 0, context.name, key], context, options) as Promise<T | undefined>;
+    return context.link.request(['get', 0, context.name, key], { owner: context, options }) as Promise<T | undefined>;
   }
 
   /** Documents in the order of their keys here; `undefined` for those that are absent. */
@@ -153,7 +153,10 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
 
   async count(selector?: SelectorFor<T>, options?: CallOptions): Promise<number> {
     const { link, name } = this.#context;
-    return link.request(['count', 0, name, copySelector(selector), {}], this.#context, options) as Promise<number>;
+    return link.request(['count', 0, name, copySelector(selector), {}], {
+      owner: this.#context,
+      options,
+    }) as Promise<number>;
   }
 
   /** The different values at a path, in the store's order; elements of arrays count one by one. */
@@ -177,8 +180,10 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
       context,
       selector && copyArgument(selector as Selector),
       listener as (event: ChangeEvent) => void,
-      // Whatever ends a subscription unasked is the end of the store, and status$ tells that.
-      () => {},
+      (error) => {
+        // The end of the store is told by status$. A wrong selector is told as an uncaught error: there is no promise.
+        if (context.link.lost === undefined) callBack(rethrow, error);
+      },
     );
   }
 
@@ -191,12 +196,11 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
         callBack(options?.onProgress, progress);
         progress$.next(progress);
       };
-      await context.link.request(
-        ['createIndex', 0, context.name, copyArgument(index)],
-        context,
-        { ...options, onProgress },
-        NO_TIMEOUT,
-      );
+      await context.link.request(['createIndex', 0, context.name, copyArgument(index)], {
+        owner: context,
+        options: { ...options, onProgress },
+        timeoutMs: NO_TIMEOUT,
+      });
     };
     const promise = build();
     promise.then(
@@ -208,12 +212,12 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
 
   async dropIndex(name: string, options?: CallOptions): Promise<void> {
     const context = this.#context;
-    await context.link.request(['dropIndex', 0, context.name, name], context, options);
+    await context.link.request(['dropIndex', 0, context.name, name], { owner: context, options });
   }
 
   indexes(options?: CallOptions): Promise<readonly IndexInfo[]> {
     const { link, name } = this.#context;
-    return link.request(['indexes', 0, name], this.#context, options) as Promise<readonly IndexInfo[]>;
+    return link.request(['indexes', 0, name], { owner: this.#context, options }) as Promise<readonly IndexInfo[]>;
   }
 
   #save(type: 'create' | 'put', input: In, options: WriteOptions | undefined): Promise<T> {
@@ -232,13 +236,13 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
     if (row instanceof Refusal) return Promise.reject(row.error);
     const context = this.#context;
     const call: Call = ['write', 0, context.name, type, 1, options?.durability, options?.signal !== undefined];
-    return context.link.request(call, context, options, undefined, [row], row) as Promise<T>;
+    return context.link.request(call, { owner: context, options, rows: [row], answer: row }) as Promise<T>;
   }
 
   #write(request: PlainWrite, options: WriteOptions | undefined, timeoutMs?: number): Promise<unknown> {
     const context = this.#context;
     const call: Call = ['plain', 0, context.name, request, options?.durability, options?.signal !== undefined];
-    return context.link.request(call, context, options, timeoutMs);
+    return context.link.request(call, { owner: context, options, timeoutMs });
   }
 
   #copyChanges(changes: ChangesFor<T>): Changes {
@@ -254,6 +258,10 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
     }
     return copyArgument(changes as Changes);
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
 
 const copySelector = (selector: object = {}): Selector => copyArgument(selector as Selector);

@@ -41,13 +41,23 @@ export type RequestOptions = CallOptions & {
   readonly onCommitted?: ((commit: { readonly durability: DurabilityGiven }) => void) | undefined;
 };
 
+/** What goes with a call. */
+export type Request = {
+  readonly owner?: Owner | undefined;
+  readonly options?: RequestOptions | undefined;
+  /** When the options have none. Default: `CALL_TIMEOUT_MS`. */
+  readonly timeoutMs?: number | undefined;
+  /** Rows that leave with the call. */
+  readonly rows?: readonly Row[] | undefined;
+  /** What the promise gives when the reply says no more than OK. */
+  readonly answer?: unknown;
+};
+
 /** A call under way. */
 export type Pending = {
   readonly call: Call;
   readonly owner: Owner | undefined;
-  /** Rows that leave with the call. */
   readonly rows: readonly Row[] | undefined;
-  /** What the promise gives when the reply says no more than OK. */
   readonly answer: unknown;
   readonly options: RequestOptions | undefined;
   readonly promise: Promise<unknown>;
@@ -92,26 +102,12 @@ export class Link {
   }
 
   /** Sends a call; resolves with its answer. */
-  request(
-    call: Call,
-    owner?: Owner,
-    options?: RequestOptions,
-    timeoutMs?: number,
-    rows?: readonly Row[],
-    answer?: unknown,
-  ): Promise<unknown> {
-    return this.open(call, owner, options, timeoutMs, rows, answer).promise;
+  request(call: Call, request?: Request): Promise<unknown> {
+    return this.open(call, request).promise;
   }
 
   /** The same, for calls of which more is to be said or heard before they end. */
-  open(
-    call: Call,
-    owner?: Owner,
-    options?: RequestOptions,
-    timeoutMs: number = CALL_TIMEOUT_MS,
-    rows?: readonly Row[],
-    answer?: unknown,
-  ): Pending {
+  open(call: Call, { owner, options, timeoutMs = CALL_TIMEOUT_MS, rows, answer }: Request = {}): Pending {
     let resolve!: (value: unknown) => void;
     let reject!: (error: unknown) => void;
     const promise = new Promise<unknown>((onResolve, onReject) => {
@@ -177,9 +173,12 @@ export class Link {
   async drain(timeoutMs: number): Promise<void> {
     const until = this.platform.now() + timeoutMs;
     for (;;) {
-      // Subscriptions end with the link, not before it.
       const waiting: Promise<unknown>[] = [];
-      for (const { onEvents, promise } of this.#pending.values()) if (onEvents === undefined) waiting.push(promise);
+      for (const { onEvents, onRows, deadline, promise } of this.#pending.values()) {
+        // Subscriptions, and streams that wait for the application, end with the link and not before it.
+        if (onEvents === undefined && (onRows === undefined || deadline < Number.POSITIVE_INFINITY))
+          waiting.push(promise);
+      }
       const leftMs = until - this.platform.now();
       if (waiting.length === 0 || leftMs <= 0) return;
       let stop: (() => void) | undefined;
@@ -193,8 +192,9 @@ export class Link {
     }
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
+  /** Why the link has ended, when it has. */
+  get lost(): StoreError | undefined {
+    return this.#isClosed ? this.#end : undefined;
   }
 
   /** Later calls reject with `error`; those under way go on. */
@@ -265,6 +265,16 @@ export class Link {
   #receive(reply: Reply): void {
     const pending = this.#pending.get(reply[0]);
     if (pending === undefined) return;
+    try {
+      this.#take(pending, reply);
+    } catch (error) {
+      // Bytes that are no rows: a bug, which must not leave its call, or its neighbours, without an answer.
+      this.cancel(pending, error);
+      pending.reject(error);
+    }
+  }
+
+  #take(pending: Pending, reply: Reply): void {
     switch (reply[1]) {
       case OK:
         this.#settle(pending);
@@ -313,7 +323,7 @@ export class Link {
   }
 
   #setDeadline(pending: Pending, timeoutMs: number): void {
-    if (timeoutMs === Number.POSITIVE_INFINITY) return;
+    if (!(timeoutMs < Number.POSITIVE_INFINITY)) return;
     pending.deadline = this.platform.now() + timeoutMs;
     if (pending.deadline < this.#sweepAt) this.#planSweep(pending.deadline);
   }

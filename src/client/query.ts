@@ -61,7 +61,7 @@ export class Query<T> implements PromiseLike<T[]> {
   }
 
   #ask(type: 'count' | 'explain'): Promise<unknown> {
-    return this.#context.link.request(this.#call(type, this.#find), this.#context, this.#options);
+    return this.#context.link.request(this.#call(type, this.#find), { owner: this.#context, options: this.#options });
   }
 
   #call(type: 'find' | 'count' | 'explain', find: RawFind): Call {

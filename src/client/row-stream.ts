@@ -14,7 +14,7 @@ export function collectRows(
 ): Promise<(Row | undefined)[]> {
   const { link } = context;
   const all: (Row | undefined)[] = [];
-  const pending = link.open(call, context, options, timeoutMs, undefined, all);
+  const pending = link.open(call, { owner: context, options, timeoutMs, answer: all });
   pending.onRows = (chunk, absent) => {
     for (const row of toRows(chunk, absent)) all.push(row);
     link.pull(pending);
@@ -31,7 +31,7 @@ export async function* streamRows(
   const { link } = context;
   const chunks: (readonly (Row | undefined)[])[] = [];
   let wake: (() => void) | undefined;
-  const pending = link.open(call, context, options);
+  const pending = link.open(call, { owner: context, options });
   pending.onRows = (chunk, absent) => {
     chunks.push(toRows(chunk, absent));
     // The engine has done its part; how long the application takes for a chunk is its own affair.

@@ -81,17 +81,17 @@ export class StoreBase<C extends Definitions = Definitions> {
 
   /** Figures of storage, log, cache and recovery. */
   health(options?: CallOptions): Promise<Health> {
-    return this.#link.request(['health', 0], undefined, options) as Promise<Health>;
+    return this.#link.request(['health', 0], { options }) as Promise<Health>;
   }
 
   /** Reads everything: checksums of all pages, each index against its collection. */
   verify({ repair = true, ...options }: VerifyOptions = {}): Promise<VerifyReport> {
-    return this.#link.request(['verify', 0, repair], undefined, options, NO_TIMEOUT) as Promise<VerifyReport>;
+    return this.#link.request(['verify', 0, repair], { options, timeoutMs: NO_TIMEOUT }) as Promise<VerifyReport>;
   }
 
   /** Gives space back. */
   compact(options?: LongOptions): Promise<{ readonly pagesFreed: number; readonly bytesFreed: number }> {
-    return this.#link.request(['compact', 0], undefined, options, NO_TIMEOUT) as ReturnType<StoreBase['compact']>;
+    return this.#link.request(['compact', 0], { options, timeoutMs: NO_TIMEOUT }) as ReturnType<StoreBase['compact']>;
   }
 
   /** Refuses new calls, waits for those under way, stores everything, ends the worker. Safe to repeat. */
@@ -109,11 +109,13 @@ export class StoreBase<C extends Definitions = Definitions> {
   async #finish(how: 'close' | 'destroy'): Promise<void> {
     const closed = new StoreError('store/closed', `Store ${this.name} is closed.`, { details: { store: this.name } });
     const { platform } = this.#link;
-    const wasLost = this.#status.value.state === 'poisoned' && this.#link.isClosed;
+    const { lost } = this.#link;
     this.#link.refuse(closed);
     let stop: (() => void) | undefined;
     try {
-      if (wasLost) return;
+      // Closing has nothing left to do; destroying can no longer be done.
+      if (lost !== undefined && how === 'close') return;
+      if (lost !== undefined) throw lost;
       await this.#link.drain(CLOSE_TIMEOUT_MS);
       const late = new Promise<never>((_resolve, reject) => {
         stop = platform.setTimer(() => reject(timeoutError(how, this.name, CLOSE_TIMEOUT_MS)), CLOSE_TIMEOUT_MS);

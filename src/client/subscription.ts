@@ -15,7 +15,7 @@ export function subscribe(
   onEnd: (error: unknown) => void,
 ): () => void {
   const { link, name } = context;
-  const pending = link.open(['subscribe', 0, name, selector], context, undefined, NO_TIMEOUT);
+  const pending = link.open(['subscribe', 0, name, selector], { owner: context, timeoutMs: NO_TIMEOUT });
   let isStopped = false;
   pending.onEvents = (batch) => {
     for (const event of toEvents(batch)) if (!isStopped) callBack(listener, event);

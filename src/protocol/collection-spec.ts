@@ -13,7 +13,7 @@ const NAME_LENGTH_MAX = 64;
 
 /** Members of a store: a collection of that name could not be reached. Some belong to later versions. */
 const RESERVED =
-  /^(collection|transaction|status\$|sync|conflicts\$|health|verify|compact|export|import|metrics\$|doc|close|destroy|then|name|toString|valueOf|toJSON|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|toLocaleString)$/;
+  /^(collection|transaction|status\$|status|sync|conflicts\$|health|verify|compact|export|import|metrics\$|doc|close|destroy|then|name|toString|valueOf|toJSON|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|toLocaleString)$/;
 const OPTIONS = ['key', 'schema', 'indexes', 'version'];
 const LATER_OPTIONS = ['fields', 'conflict', 'sync', 'ttl', 'migrations', 'relays'];
 const INDEX_OPTIONS = ['on', 'name', 'unique', 'multi', 'sparse', 'caseInsensitive', 'where'];

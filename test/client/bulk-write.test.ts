@@ -12,7 +12,7 @@ const refusals = (collection: Collection, row: unknown): Promise<StoreError[]> =
   );
 
 describe('createMany of many', () => {
-  test('100k documents arrive once, in order, with progress', async () => {
+  test('[BULK-1] 100k documents arrive once, in order, with progress', async () => {
     const { store, engine } = await openTestStore({ tasks });
     const rows = someTasks(100_000);
     const done: number[] = [];
@@ -36,7 +36,7 @@ describe('createMany of many', () => {
   });
 
   test.each([10, 5_000])(
-    'up to 20 wrong rows of %i are named, wherever they are, and none is stored',
+    '[BULK-2] up to 20 wrong rows of %i are named, wherever they are, and none is stored',
     async (count) => {
       const { store } = await openTestStore({ tasks });
       const rows: Record<string, unknown>[] = someTasks(count);
@@ -56,14 +56,14 @@ describe('createMany of many', () => {
     },
   );
 
-  test('no more than 20 are named', async () => {
+  test('[BULK-2] no more than 20 are named', async () => {
     const { store } = await openTestStore({ tasks });
     const rows = someTasks(1_000).map((row) => ({ ...row, bad: () => {} }));
     const error = await refusal(store.tasks.createMany(rows));
     expect((error.details['rows'] as unknown[]).length).toBe(20);
   });
 
-  test('a wrong row in a late slice leaves nothing behind', async () => {
+  test('[BULK-1] a wrong row in a late slice leaves nothing behind', async () => {
     const { store, engine } = await openTestStore({ tasks });
     const rows: unknown[] = someTasks(20_000);
     rows[19_999] = { id: 'x', bad: 1n };
@@ -75,7 +75,7 @@ describe('createMany of many', () => {
     expect(await store.tasks.count()).toBe(1_000);
   });
 
-  test('aborting it half-way stores nothing', async () => {
+  test('[BULK-1] aborting it half-way stores nothing', async () => {
     const { store } = await openTestStore({ tasks });
     const controller = new AbortController();
     const bulk = store.tasks.createMany(someTasks(50_000), {
@@ -88,7 +88,7 @@ describe('createMany of many', () => {
     expect(await store.tasks.count()).toBe(0);
   });
 
-  test('a refusal of the engine rejects it, and nothing is stored', async () => {
+  test('[BULK-1] a refusal of the engine rejects it, and nothing is stored', async () => {
     const { store } = await openTestStore({ tasks });
     await store.tasks.create({ id: 'task-0004999' });
     expect(facts(await refusal(store.tasks.createMany(someTasks(5_000))))).toEqual({

@@ -49,7 +49,7 @@ describe('documents', () => {
     expect(await store.rows.get('r')).toStrictEqual(stored);
   });
 
-  test('what the application changes after the call does not change the call', async () => {
+  test('[CALL-3] what the application changes after the call does not change the call', async () => {
     const { store } = await openTestStore({ tasks });
     const task = { id: 'a', title: 'before', tags: ['x'], inner: { a: [1] }, at: new Date(1) };
     const created = store.tasks.create(task);
@@ -133,6 +133,19 @@ describe('many', () => {
     expect(await store.tasks.count()).toBe(7);
   });
 
+  test('[INPUT-1] a durability that is none is refused', async () => {
+    const { store } = await openTestStore({ tasks });
+    const options = { durability: 'eventual' } as never;
+    const calls = [
+      store.tasks.create({ title: 'a' }, options),
+      store.tasks.createMany(someTasks(1_000), options),
+      store.tasks.update('a', { rank: 1 }, options),
+      store.tasks.delete('a', options),
+    ];
+    for (const error of await Promise.all(calls.map(refusal))) expect(error.code).toBe('call/invalid-option');
+    expect(await store.tasks.count()).toBe(0);
+  });
+
   test('a write tells which durability it was given', async () => {
     const { store } = await openTestStore({ tasks });
     const given: string[] = [];
@@ -171,7 +184,7 @@ describe('queries', () => {
     expect(await store.tasks.distinct('title', { tags: 'none' })).toEqual([]);
   });
 
-  test('a large result comes in chunks, complete and in order', async () => {
+  test('[BULK-3] a large result comes in chunks, complete and in order', async () => {
     const { store, engine } = await openTestStore({ tasks });
     await store.tasks.createMany(someTasks(25_000));
     const rows = await store.tasks.find({}, { sort: { rank: 1 } });
@@ -179,7 +192,7 @@ describe('queries', () => {
     expect(engine.openCursors).toBe(0);
   });
 
-  test('a stream reads no further than two chunks ahead, and ends with its loop', async () => {
+  test('[STREAM-1] a stream reads no further than two chunks ahead, and ends with its loop', async () => {
     const { store, engine } = await openTestStore({ tasks });
     await store.tasks.createMany(someTasks(25_000));
     engine.rowsRead = 0;
@@ -203,7 +216,7 @@ describe('queries', () => {
 });
 
 describe('changes', () => {
-  test('a listener hears every change from its call on, in commit order', async () => {
+  test('[CHANGE-1] a listener hears every change from its call on, in commit order', async () => {
     const { store, engine } = await openTestStore({ tasks });
     await store.tasks.create({ id: 'before', title: '' });
     const heard: unknown[] = [];
@@ -224,7 +237,7 @@ describe('changes', () => {
     expect(engine.listeners).toBe(0);
   });
 
-  test('changes$ gives many changes in order; a selector gives those that it matches before or after', async () => {
+  test('[CHANGE-1] changes$ gives many changes in order; a selector gives those that it matches before or after', async () => {
     const { store, engine } = await openTestStore({ tasks });
     const all = firstValueFrom(store.tasks.changes$.pipe(take(5_000), toArray()));
     const some: unknown[] = [];
@@ -238,7 +251,20 @@ describe('changes', () => {
     expect(engine.listeners).toBe(1);
   });
 
-  test('changes$ completes when the store is closed, and a throwing listener harms nobody', async () => {
+  test('a wrong selector is told as an uncaught error, for there is no promise', async () => {
+    const { store } = await openTestStore({ tasks });
+    const uncaught: unknown[] = [];
+    const others = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.once('uncaughtException', (error) => uncaught.push(error));
+    store.tasks.subscribe(() => {}, { rank: { $near: 1 } } as never);
+    await store.tasks.count();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const listener of others) process.on('uncaughtException', listener);
+    expect(uncaught).toMatchObject([{ code: 'query/unknown-operator' }]);
+  });
+
+  test('changes$ completes when the store is closed', async () => {
     const { store } = await openTestStore({ tasks });
     const ends: string[] = [];
     store.tasks.changes$.subscribe({ complete: () => ends.push('complete'), error: () => ends.push('error') });

@@ -29,9 +29,9 @@ function linked() {
     platform,
     errors,
     messages,
-    get: (key: string, options?: object) => link.request(['get', 0, 'tasks', key], owner, options),
+    get: (key: string, options?: object) => link.request(['get', 0, 'tasks', key], { owner, options }),
     put: (row: Record<string, unknown>, options?: object) =>
-      link.request(['write', 0, 'tasks', 'put', 1, undefined, false], owner, options, undefined, [row], row),
+      link.request(['write', 0, 'tasks', 'put', 1, undefined, false], { owner, options, rows: [row], answer: row }),
     reply: async (...replies: Reply[]) => {
       port2.postMessage(replies);
       await settled();
@@ -43,7 +43,7 @@ function linked() {
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 
 describe('messages', () => {
-  test('calls of one microtask are one message, in order, with one batch of rows', async () => {
+  test('[CALL-1] calls of one microtask are one message, in order, with one batch of rows', async () => {
     const { get, put, messages } = linked();
     void get('a').catch(() => {});
     void put({ id: 'b', n: 1 }).catch(() => {});
@@ -73,7 +73,7 @@ describe('messages', () => {
     expect(messages.map(([calls]) => calls.length)).toEqual([1, 1]);
   });
 
-  test('a row that cannot be stored rejects its own call only', async () => {
+  test('[CALL-2] a row that cannot be stored rejects its own call only', async () => {
     const { get, put, link, reply, calls } = linked();
     const good = put({ id: 'good' });
     const bad = put({ id: 'bad', inner: { run: () => {} } });
@@ -95,10 +95,10 @@ describe('messages', () => {
     expect(link.pendingCount).toBe(0);
   });
 
-  test('an argument that cannot be cloned rejects its own call only', async () => {
+  test('[CALL-2] an argument that cannot be cloned rejects its own call only', async () => {
     const { get, link, calls } = linked();
     const call: Call = ['count', 0, 'tasks', { a: () => {} }, {}];
-    const bad = link.request(call, owner);
+    const bad = link.request(call, { owner });
     void get('a').catch(() => {});
     expect(facts(await refusal(bad))).toEqual({ code: 'call/not-cloneable', collection: 'tasks', call: 'count' });
     await settled();
@@ -116,7 +116,7 @@ describe('answers', () => {
     expect(link.pendingCount).toBe(0);
   });
 
-  test('an error arrives with code, details and hint, and names the collection', async () => {
+  test('[CALL-5] an error arrives with code, details and hint, and names the collection', async () => {
     const { get, reply, errors } = linked();
     const a = refusal(get('a'));
     const wire = {
@@ -137,7 +137,7 @@ describe('answers', () => {
   test('progress comes before the end, and none after it', async () => {
     const { link, reply } = linked();
     const seen: number[] = [];
-    const build = link.request(['compact', 0], undefined, { onProgress: ({ done }) => seen.push(done) });
+    const build = link.request(['compact', 0], { options: { onProgress: ({ done }) => seen.push(done) } });
     await reply([1, PROGRESS, 1, 3], [1, PROGRESS, 2, 3], [1, OK, 'done'], [1, PROGRESS, 3, 3]);
     expect(await build).toBe('done');
     expect(seen).toEqual([1, 2]);
@@ -196,7 +196,7 @@ describe('[T6] every call settles', () => {
 });
 
 describe('signals', () => {
-  test('an aborted signal sends nothing, before the call or before its message', async () => {
+  test('[CALL-4] an aborted signal sends nothing, before the call or before its message', async () => {
     const { get, put, messages, link } = linked();
     expect((await refusal(get('a', { signal: AbortSignal.abort('why') }))).cause).toBe('why');
     const controller = new AbortController();
@@ -208,7 +208,7 @@ describe('signals', () => {
     expect(link.pendingCount).toBe(0);
   });
 
-  test('a read under way rejects at once and is cancelled', async () => {
+  test('[CALL-4] a read under way rejects at once and is cancelled', async () => {
     const { get, calls } = linked();
     const controller = new AbortController();
     const read = get('a', { signal: controller.signal });
@@ -222,7 +222,7 @@ describe('signals', () => {
     ]);
   });
 
-  test('a write under way has the outcome that the engine tells', async () => {
+  test('[CALL-4] a write under way has the outcome that the engine tells', async () => {
     const { put, reply } = linked();
     const controller = new AbortController();
     const stored = put({ id: 'a' }, { signal: controller.signal });

@@ -45,7 +45,7 @@ describe('opening', () => {
     expect(await store.compact()).toEqual({ pagesFreed: 0, bytesFreed: 0 });
   });
 
-  test('less than was asked for is degraded, with reasons', async () => {
+  test('[STATE-1] less than was asked for is degraded, with reasons', async () => {
     const worker = memoryWorker();
     const store = await openStore({
       ...base,
@@ -146,7 +146,7 @@ describe('[T6] a store whose worker is gone', () => {
     expect(store.status.state).toBe('closed');
   });
 
-  test('a poisoned engine is told by the state', async () => {
+  test('[STATE-1] a poisoned engine is told by the state', async () => {
     const { store, engine } = await openTestStore({ tasks });
     engine.get = () => {
       throw new StoreError('engine/poisoned', 'A write has an unknown outcome.');
@@ -199,6 +199,30 @@ describe('closing', () => {
     await store.close();
     expect(worker.isTerminated).toBe(true);
     expect(states).toEqual(['open', 'closed', 'complete']);
+  });
+
+  test('close does not wait for an application that has left a stream half-read', async () => {
+    const { store } = await openTestStore({ tasks });
+    await store.tasks.createMany(someTasks(10_000));
+    const stream = store.tasks.find().stream();
+    await stream.next();
+    const start = performance.now();
+    await store.close();
+    expect(performance.now() - start).toBeLessThan(5_000);
+    await expect(
+      (async () => {
+        for await (const _ of stream);
+      })(),
+    ).rejects.toMatchObject({ code: 'store/closed' });
+  });
+
+  test('a lost store can be closed, but not destroyed', async () => {
+    const { store, worker } = await openTestStore({ tasks });
+    worker.fail('gone');
+    expect((await refusal(store.destroy())).code).toBe('engine/lost');
+    const other = await openTestStore({ tasks });
+    other.worker.fail('gone');
+    await other.store.close();
   });
 
   test('destroy tells the engine', async () => {

@@ -30,7 +30,7 @@ describe.each([
 ])('a schema that answers %s', (_name, delayMs) => {
   const tasks = defineCollection({ schema: taskSchema(delayMs) });
 
-  test('its output is what is stored, and the key survives it', async () => {
+  test('[VALID-1] its output is what is stored, and the key survives it', async () => {
     const { store } = await openTestStore({ tasks });
     expect(await store.tasks.create({ id: 'a', title: 'one', extra: 1 } as TaskInput)).toEqual({
       id: 'a',
@@ -45,7 +45,7 @@ describe.each([
     ]);
   });
 
-  test('a wrong document is refused by field and rule', async () => {
+  test('[VALID-1] a wrong document is refused by field and rule', async () => {
     const { store } = await openTestStore({ tasks });
     const wrong = { id: 'a', title: 5, rank: -1 } as unknown as TaskInput;
     const expected = {
@@ -64,7 +64,7 @@ describe.each([
     expect(await store.tasks.count()).toBe(0);
   });
 
-  test('updates are checked as they would be stored', async () => {
+  test('[VALID-1] updates are checked as they would be stored', async () => {
     const { store } = await openTestStore({ tasks });
     await store.tasks.createMany([
       { id: 'a', title: 'a', rank: 1 },
@@ -84,14 +84,14 @@ describe.each([
 describe('updates against other writers', () => {
   const tasks = defineCollection({ schema: taskSchema() });
 
-  test('increments of many callers are all applied', async () => {
+  test('[VALID-2] increments of many callers are all applied', async () => {
     const { store } = await openTestStore({ tasks });
     await store.tasks.create({ id: 'a', title: 'a' });
     await Promise.all(Array.from({ length: 5 }, () => store.tasks.update('a', { $inc: { rank: 1 } })));
     expect((await store.tasks.get('a'))?.rank).toBe(5);
   });
 
-  test('an update that never gets through says so, and has stored nothing', async () => {
+  test('[VALID-2] an update that never gets through says so, and has stored nothing', async () => {
     const { store, engine } = await openTestStore({ tasks });
     await store.tasks.create({ id: 'a', title: 'a' });
     const preview = engine.preview.bind(engine);
@@ -112,7 +112,7 @@ describe('updates against other writers', () => {
     expect((await store.tasks.get('a'))?.title).toBe('other 7');
   });
 
-  test('a large updateMany is checked and replaced whole', async () => {
+  test('[VALID-2] a large updateMany is checked and replaced whole', async () => {
     const { store } = await openTestStore({ tasks });
     await store.tasks.createMany(Array.from({ length: 3_000 }, (_, rank) => ({ title: 'x', rank })));
     expect(await store.tasks.updateMany({}, { $inc: { rank: 1 } })).toBe(3_000);

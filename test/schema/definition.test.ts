@@ -103,7 +103,7 @@ describe('collections', () => {
     ['ttl', { field: 'expiresAt' }],
     ['migrations', { 2: (row: unknown) => row }],
     ['relays', []],
-  ])('[later] the option %s', async (option, value) => {
+  ])('[INPUT-1] the option %s, of a later version', async (option, value) => {
     expect(await openedWith({ [option]: value })).toEqual({
       code: 'collection/unsupported-option',
       collection: 'tasks',

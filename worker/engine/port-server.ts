@@ -86,7 +86,13 @@ class PortServer {
   }
 
   #receive([calls, bytes]: ClientMessage): void {
-    const rows = bytes === undefined ? [] : decodeRows(bytes);
+    let rows: readonly Row[] = [];
+    try {
+      if (bytes !== undefined) rows = decodeRows(bytes);
+    } catch (error) {
+      for (const [, id] of calls) this.#fail(id, error);
+      return;
+    }
     let at = 0;
     for (const call of calls) {
       const count = call[0] === 'write' ? call[4] : call[0] === 'rows' ? call[2] : 0;
@@ -126,6 +132,7 @@ class PortServer {
       case 'write':
         return this.#writeRows(call, call[5], rows, bytes && [bytes], call[6] ? this.#cancellable(id) : undefined);
       case 'plain':
+        assertDurability(call[4]);
         return this.#answerWrite(
           id,
           engine.write(call[3], { durability: call[4], signal: call[5] ? this.#cancellable(id).signal : undefined }),
@@ -168,6 +175,7 @@ class PortServer {
     encoded: EncodedRows | undefined,
     controller: AbortController | undefined,
   ): void {
+    assertDurability(durability);
     const options = { durability, signal: controller?.signal };
     if (type !== 'replace') {
       const request = { type, collection, rows, ...(encoded === undefined ? {} : { encoded }) };
@@ -407,6 +415,14 @@ class PortServer {
     this.#replies = [reply];
     this.#flush();
   }
+}
+
+function assertDurability(durability: Durability | undefined): void {
+  if (durability === undefined || ['strict', 'relaxed', 'deferred'].includes(durability)) return;
+  throw new StoreError('call/invalid-option', `There is no durability ${JSON.stringify(durability)}.`, {
+    details: { option: 'durability', value: durability },
+    hint: "It is 'strict', 'relaxed' or 'deferred'.",
+  });
 }
 
 const eventsOverflow = (collection: string): StoreError =>
