@@ -2,12 +2,12 @@
 import { expose, transferHandlers } from 'comlink';
 import { browserLocks, createPlatform, storageFigures } from '../src/base/platform.ts';
 import { registerErrorHandler } from '../src/protocol/control.ts';
-import { createControl, openEngine } from './engine/index.ts';
+import { createControl, openEngine, storeErrorToWire } from './engine/index.ts';
 import { browserIndexedDb } from './storage/index.ts';
 
 const { now, setTimer, yieldTask } = createPlatform();
 
-registerErrorHandler(transferHandlers);
+registerErrorHandler(transferHandlers, storeErrorToWire);
 // Synchronously: the page's first message is waiting already.
 expose(
   createControl((options) =>

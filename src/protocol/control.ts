@@ -2,7 +2,7 @@
  * The worker's control object, called through comlink: what happens once in the life of a store. Everything else goes
  * over the port (`messages.ts`), which is twice as fast.
  */
-import { errorFromWire, errorToWire, StoreError, type StoreErrorWire } from '../base/store-error.ts';
+import { errorFromWire, type StoreErrorWire } from '../base/store-error.ts';
 import type { Health } from './engine-api.ts';
 
 export interface EngineControl {
@@ -32,22 +32,25 @@ const THROW = 'throw';
 
 /**
  * Lets errors cross comlink whole: its own handler keeps only name, message and stack. The table of handlers belongs
- * to the whole thread, so whatever is not ours goes the way it went before.
+ * to the whole thread, so whatever is not ours goes the way it went before. Only the worker sends errors: `toWire` is
+ * its part, answering undefined for what is not the store's.
  */
-export function registerErrorHandler(handlers: Handlers): void {
+export function registerErrorHandler(
+  handlers: Handlers,
+  toWire?: (thrown: unknown) => StoreErrorWire | undefined,
+): void {
   const before = handlers.get(THROW) as Handler & { readonly isStoreHandler?: true };
-  if (before.isStoreHandler) return;
-  const handler = {
+  if (before.isStoreHandler && toWire === undefined) return;
+  handlers.set(THROW, {
+    ...before,
     isStoreHandler: true,
-    canHandle: (value: unknown) => before.canHandle(value),
     serialize(thrown: { readonly value: unknown }): [unknown, Transferable[]] {
-      const isOurs = thrown.value instanceof StoreError;
-      return isOurs ? [{ storeError: errorToWire(thrown.value) }, []] : before.serialize(thrown as never);
+      const storeError = toWire?.(thrown.value);
+      return storeError === undefined ? before.serialize(thrown as never) : [{ storeError }, []];
     },
     deserialize(wire: ErrorWire): unknown {
       if (wire?.storeError !== undefined) throw errorFromWire(wire.storeError);
       return before.deserialize(wire as never);
     },
-  };
-  handlers.set(THROW, handler);
+  } as Handler);
 }

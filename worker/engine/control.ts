@@ -1,5 +1,5 @@
 /** What the page may ask of its worker as a whole: open, close, destroy. */
-import { StoreError } from '../../src/base/store-error.ts';
+import { errorToWire, StoreError, type StoreErrorWire } from '../../src/base/store-error.ts';
 import type { EngineControl } from '../../src/protocol/control.ts';
 import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
 import { toEngineOptions } from '../../src/protocol/engine-options.ts';
@@ -37,3 +37,7 @@ export function createControl(openEngine: (options: EngineOptions) => Promise<En
     destroy: () => end('destroy'),
   };
 }
+
+/** What comlink sends of an error that control threw; undefined when it is not the store's. */
+export const storeErrorToWire = (thrown: unknown): StoreErrorWire | undefined =>
+  thrown instanceof StoreError ? errorToWire(thrown) : undefined;
