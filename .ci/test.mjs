@@ -31,7 +31,7 @@ function requireBrowsers() {
 /** Lint, types and build side by side: each is mostly one thread. */
 function runChecks() {
   return Promise.all([
-    check('lint', ['node_modules/@biomejs/biome/bin/biome', 'ci', '--diagnostic-level=warn']),
+    check('lint', ['node_modules/@biomejs/biome/bin/biome', 'ci', '--diagnostic-level=warn', '--colors=off']),
     check('types', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']),
     check('build', ['.ci/build.mjs']),
   ]);
