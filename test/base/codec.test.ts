@@ -180,6 +180,13 @@ describe('round trips', () => {
     }
   });
 
+  test.each([255, 256, 257, 3_000])('%i elements of arrays that are all different strings', (count) => {
+    const words = Array.from({ length: count }, (_, index) => `word ${index}`);
+    expectExact([{ words }]);
+    expectExact(words.map((word) => ({ words: [word] })));
+    expectExact([{ words, numbers: words.map((_, index) => index), nested: [words] }]);
+  });
+
   test('many columns, many shapes, long text', () => {
     expectExact(
       Array.from({ length: 50 }, (_, i) =>

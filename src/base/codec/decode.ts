@@ -50,8 +50,9 @@ export function decodeRows(bytes: Uint8Array): Row[] {
     }
   };
 
-  /** The count, unless there cannot be bits for so many cells. */
-  const claim = (count: number): number => (count <= FREE_CELLS_MAX || count <= (end - at) * 8 ? count : damaged());
+  /** The count, unless there cannot be bits or strings for so many cells. */
+  const claim = (count: number): number =>
+    count <= FREE_CELLS_MAX || count <= (end - at) * 8 + strings.length - stringAt ? count : damaged();
 
   const readObjects = (count: number, depth: number): Row[] => {
     const columnCount = readVarint();
