@@ -15,6 +15,9 @@ export interface Platform {
   yieldTask(): Promise<void>;
 }
 
+/** Longer delays overflow in browsers and end at once. Whoever waits longer looks at the clock and waits again. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** A `Platform` of this thread. Costs nothing until it is used. */
 export function createPlatform(): Platform {
   let yieldOnce: (() => Promise<void>) | undefined;
@@ -23,7 +26,7 @@ export function createPlatform(): Platform {
     now: () => performance.now(),
     random: (bytes) => void crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>),
     setTimer(run, delayMs) {
-      const timer = setTimeout(run, delayMs);
+      const timer = setTimeout(run, Math.min(delayMs, TIMER_MS_MAX));
       return () => clearTimeout(timer);
     },
     yieldTask() {

@@ -65,7 +65,9 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
     worker.terminate();
     fail(error);
   });
-  const stopTimer = platform.setTimer(() => fail(timeoutError('openStore', name, timeoutMs)), timeoutMs);
+  // A wrong timeout is refused by the worker, like all other options.
+  const waitMs = timeoutMs > 0 ? timeoutMs : OPEN_TIMEOUT_MS;
+  const stopTimer = platform.setTimer(() => fail(timeoutError('openStore', name, waitMs)), waitMs);
   try {
     const health = await Promise.race([worker.open(toPlainOptions(options), port2), failed]);
     status.next(toStatus(health, durability, storage));
