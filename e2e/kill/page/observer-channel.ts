@@ -1,0 +1,2 @@
+/** Where the watcher inside the worker tells the page what it sees. */
+export const OBSERVER_CHANNEL = 'kill-observer';

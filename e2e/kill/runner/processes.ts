@@ -1,0 +1,48 @@
+/** The processes of one browser, found by its profile folder, and their sudden end. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+type Process = { readonly pid: number; readonly parent: number; readonly command: string };
+
+/** Ends the browser with everything below it, without a warning. */
+export async function killBrowser(profile: string): Promise<number> {
+  const processes = await processesOf(profile);
+  return kill(processes);
+}
+
+/** Ends what runs the pages of a Chromium. The browser stays. */
+export async function killRenderers(profile: string): Promise<number> {
+  const processes = await processesOf(profile);
+  return kill(processes.filter(({ command }) => command.includes('--type=renderer')));
+}
+
+function kill(processes: readonly Process[]): number {
+  let killed = 0;
+  for (const { pid } of processes) {
+    try {
+      process.kill(pid, 'SIGKILL');
+      killed++;
+    } catch {
+      // It ended by itself meanwhile.
+    }
+  }
+  return killed;
+}
+
+/** Parents first. */
+async function processesOf(profile: string): Promise<readonly Process[]> {
+  const { stdout } = await run('ps', ['-axww', '-o', 'pid=,ppid=,args='], { maxBuffer: 64 * 1024 * 1024 });
+  const all: Process[] = [];
+  for (const line of stdout.split('\n')) {
+    const match = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line);
+    if (match !== null) all.push({ pid: Number(match[1]), parent: Number(match[2]), command: match[3]! });
+  }
+  const found = new Map(all.filter(({ command }) => command.includes(profile)).map((one) => [one.pid, one]));
+  for (let before = -1; before !== found.size; ) {
+    before = found.size;
+    for (const one of all) if (found.has(one.parent)) found.set(one.pid, one);
+  }
+  return [...found.values()];
+}
