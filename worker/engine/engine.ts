@@ -34,7 +34,16 @@ import {
   valuesAt,
 } from '../indexes/index.ts';
 import { pagesBelow, readKey, type TreeState, wantKey } from '../pages/index.ts';
-import { countPlan, FindCursor, type FoundRow, type Plan, PlanScan, planFind, type ReadView } from '../query/index.ts';
+import {
+  countPlan,
+  FindCursor,
+  type FoundRow,
+  type Plan,
+  PlanScan,
+  parsePath,
+  planFind,
+  type ReadView,
+} from '../query/index.ts';
 import type { Storage } from '../storage/index.ts';
 import {
   Checkpointer,
@@ -202,10 +211,10 @@ export class Engine implements EngineApi {
 
   async distinct(name: string, path: string, selector: Selector): Promise<readonly unknown[]> {
     const collection = this.#must(name);
+    const segments = parsePath(path);
     const scan = new PlanScan(this.#view(collection), planFind(collection, { selector, sort: [] }));
     const close = this.#state.snapshots.open();
     const values = new Map<string, unknown>();
-    const segments = path.split('.');
     try {
       while (!scan.isDone) {
         const found: FoundRow[] = [];

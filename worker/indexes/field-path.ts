@@ -18,8 +18,8 @@ export function fieldReader(path: string): FieldReader {
   return (row) => {
     let value: unknown = row;
     for (const segment of segments) {
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-      value = (value as Row)[segment];
+      if (!isObject(value)) return undefined;
+      value = value[segment];
       if (typeof value === 'function') return undefined;
     }
     return value;
@@ -72,4 +72,5 @@ const isObject = (value: unknown): value is Row =>
   value !== null &&
   !Array.isArray(value) &&
   !(value instanceof Date) &&
+  !(value instanceof ArrayBuffer) &&
   !ArrayBuffer.isView(value);

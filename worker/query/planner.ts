@@ -5,7 +5,13 @@
  */
 import { StoreError } from '../../src/base/store-error.ts';
 import type { FindSpec, SortOrder } from '../../src/protocol/definition.ts';
-import { COMPONENT_END, type CollectionState, encodeComponent, type IndexState } from '../indexes/index.ts';
+import {
+  COMPONENT_END,
+  type CollectionState,
+  encodeComponent,
+  encodePrimaryKey,
+  type IndexState,
+} from '../indexes/index.ts';
 import type { KeyRange } from '../pages/index.ts';
 import { parsePath } from './paths.ts';
 import { type Condition, ENCODED_NULL, parseSelector, tagOf } from './selector.ts';
@@ -75,7 +81,8 @@ function planPrimary(collection: CollectionState, conditions: readonly Condition
 
 /** A number component is '2' and digits, a string component '3' and content; primary keys have '\b' or nothing instead. */
 function primaryFromComponent(component: string): string | undefined {
-  if (tagOf(component) === STRING_TAG) return component.slice(1);
+  // The empty key has a character of its own, to come after numbers.
+  if (tagOf(component) === STRING_TAG) return component.slice(1) || encodePrimaryKey('');
   return tagOf(component) === NUMBER_TAG ? COMPONENT_END + component.slice(1) : undefined;
 }
 
