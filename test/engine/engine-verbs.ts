@@ -1,44 +1,96 @@
-/** What tests do with an engine, in few words. */
+/** What tests do with an engine, in few words. What throws at once rejects as well, so that both are caught alike. */
 import type { Key, Row } from '../../src/base/row.ts';
 import type { Selector, SortOrder } from '../../src/protocol/definition.ts';
-import type { Changes, Durability, EngineApi, RowCursor } from '../../src/protocol/engine-api.ts';
+import type {
+  Changes,
+  Durability,
+  EngineApi,
+  LongOptions,
+  RowCursor,
+  WriteRequest,
+} from '../../src/protocol/engine-api.ts';
 
-export type Verbs = ReturnType<typeof verbsOf>;
+export type FindOptions = {
+  readonly sort?: SortOrder;
+  readonly limit?: number | undefined;
+  readonly skip?: number;
+  /** Rows to ask of the cursor at a time. */
+  readonly chunk?: number;
+};
 
-/** Calls on one collection. What throws at once rejects as well, so that both are caught alike. */
-export function verbsOf(engine: EngineApi, collection = 'items', durability: Durability | undefined = undefined) {
-  const options = { durability, signal: undefined };
-  const valueOf = async (outcome: ReturnType<EngineApi['write']>): Promise<unknown> => (await outcome).value;
-  return {
-    create: async (...rows: readonly Row[]) => valueOf(engine.write({ type: 'create', collection, rows }, options)),
-    put: async (...rows: readonly Row[]) => valueOf(engine.write({ type: 'put', collection, rows }, options)),
-    update: async (key: Key, changes: Changes) =>
-      valueOf(engine.write({ type: 'update', collection, key, changes }, options)),
-    updateMany: async (selector: Selector, changes: Changes) =>
-      valueOf(engine.write({ type: 'updateMany', collection, selector, changes }, options)),
-    delete: async (key: Key) => valueOf(engine.write({ type: 'delete', collection, key }, options)),
-    deleteMany: async (selector: Selector) =>
-      valueOf(engine.write({ type: 'deleteMany', collection, selector }, options)),
-    replace: async (...rows: readonly { before: Row; after: Row }[]) =>
-      valueOf(engine.write({ type: 'replace', collection, rows }, options)),
-    get: async (key: Key) => engine.get(collection, key),
-    getMany: async (...keys: readonly Key[]) => engine.getMany(collection, keys),
-    count: async (selector: Selector = {}) => engine.count(collection, selector),
-    find: async (
-      selector: Selector = {},
-      find: {
-        readonly sort?: SortOrder;
-        readonly limit?: number;
-        readonly skip?: number;
-        readonly chunk?: number;
-      } = {},
-    ): Promise<readonly Row[]> => {
-      const { sort = [], limit, skip = 0, chunk = 1_000 } = find;
-      return drain(engine.find(collection, { selector, sort, limit, skip }), chunk);
-    },
-    all: async (): Promise<readonly Row[]> =>
-      drain(engine.find(collection, { selector: {}, sort: [['id', 1]], limit: undefined, skip: 0 }), 1_000),
-  };
+/** Calls on one collection. */
+export class Verbs {
+  readonly #engine: EngineApi;
+  readonly #collection: string;
+  readonly #durability: Durability | undefined;
+
+  constructor(engine: EngineApi, collection: string, durability: Durability | undefined) {
+    this.#engine = engine;
+    this.#collection = collection;
+    this.#durability = durability;
+  }
+
+  async #write(request: WriteRequest): Promise<unknown> {
+    return (await this.#engine.write(request, { durability: this.#durability, signal: undefined })).value;
+  }
+
+  create(...rows: readonly Row[]): Promise<unknown> {
+    return this.#write({ type: 'create', collection: this.#collection, rows });
+  }
+
+  put(...rows: readonly Row[]): Promise<unknown> {
+    return this.#write({ type: 'put', collection: this.#collection, rows });
+  }
+
+  update(key: Key, changes: Changes): Promise<unknown> {
+    return this.#write({ type: 'update', collection: this.#collection, key, changes });
+  }
+
+  updateMany(selector: Selector, changes: Changes): Promise<unknown> {
+    return this.#write({ type: 'updateMany', collection: this.#collection, selector, changes });
+  }
+
+  delete(key: Key): Promise<unknown> {
+    return this.#write({ type: 'delete', collection: this.#collection, key });
+  }
+
+  deleteMany(selector: Selector): Promise<unknown> {
+    return this.#write({ type: 'deleteMany', collection: this.#collection, selector });
+  }
+
+  replace(...rows: readonly { readonly before: Row; readonly after: Row }[]): Promise<unknown> {
+    return this.#write({ type: 'replace', collection: this.#collection, rows });
+  }
+
+  async get(key: Key): Promise<Row | undefined> {
+    return this.#engine.get(this.#collection, key);
+  }
+
+  async getMany(...keys: readonly Key[]): Promise<readonly (Row | undefined)[]> {
+    return this.#engine.getMany(this.#collection, keys);
+  }
+
+  async count(selector: Selector = {}): Promise<number> {
+    return this.#engine.count(this.#collection, selector);
+  }
+
+  async distinct(path: string, selector: Selector = {}): Promise<readonly unknown[]> {
+    return this.#engine.distinct(this.#collection, path, selector);
+  }
+
+  async find(selector: Selector = {}, options: FindOptions = {}): Promise<readonly Row[]> {
+    const { sort = [], limit, skip = 0, chunk = 1_000 } = options;
+    return drain(this.#engine.find(this.#collection, { selector, sort, limit, skip }), chunk);
+  }
+
+  /** All rows by key. */
+  all(): Promise<readonly Row[]> {
+    return this.find({}, { sort: [['id', 1]] });
+  }
+}
+
+export function verbsOf(engine: EngineApi, collection = 'items', durability?: Durability): Verbs {
+  return new Verbs(engine, collection, durability);
 }
 
 export async function drain(cursor: RowCursor, chunk: number): Promise<readonly Row[]> {
@@ -61,6 +113,6 @@ export const codeOf = (call: Promise<unknown>): Promise<string> =>
     (error: { readonly code?: string }) => error.code ?? String(error),
   );
 
-export const VERIFY = { repair: false, signal: undefined, onProgress: undefined } as const;
-export const REPAIR = { repair: true, signal: undefined, onProgress: undefined } as const;
-export const LONG = { signal: undefined, onProgress: undefined } as const;
+export const LONG: LongOptions = { signal: undefined, onProgress: undefined };
+export const VERIFY: LongOptions & { readonly repair: boolean } = { ...LONG, repair: false };
+export const REPAIR: LongOptions & { readonly repair: boolean } = { ...LONG, repair: true };

@@ -217,6 +217,35 @@ describe('a failed append', () => {
   });
 });
 
+describe('what is not in memory', () => {
+  test('[B12] a large row can be changed and read while it is being stored', async () => {
+    const { engine, storage } = await begin();
+    const big = 'x'.repeat(60_000);
+    storage.hold('log.append');
+    const created = verbsOf(engine).create({ id: 1, n: 1, big });
+    await turn();
+    const updated = verbsOf(engine).update(1, { n: 2 });
+    await verbsOf(engine, 'items', 'deferred').create({ id: 2, n: 7, big });
+    expect(await verbsOf(engine).get(2)).toEqual({ id: 2, n: 7, big });
+    expect(await verbsOf(engine).find({ n: 7 })).toEqual([{ id: 2, n: 7, big }]);
+    await storage.release();
+    await created;
+    expect(await updated).toEqual({ id: 1, n: 2, big });
+    expect(await verbsOf(engine).all()).toEqual([
+      { id: 1, n: 2, big },
+      { id: 2, n: 7, big },
+    ]);
+  });
+
+  test('[B6] changing what an index selects waits for cold pages and misses no row', async () => {
+    const { cold } = await coldStory();
+    expect(await verbsOf(cold).updateMany({ n: { $gte: 100, $lt: 400 } }, { n: -1 })).toBe(300);
+    expect(await verbsOf(cold).deleteMany({ n: { $gte: 1_000, $lt: 1_200 } })).toBe(200);
+    expect(await verbsOf(cold).count()).toBe(3_800);
+    expect((await cold.verify(VERIFY)).sound).toBe(true);
+  });
+});
+
 describe('a failed change', () => {
   test('a failing index build does not take back a deferred write', async () => {
     const { engine } = await begin();

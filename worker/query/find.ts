@@ -4,6 +4,7 @@
  */
 import { assert } from '../../src/base/assert.ts';
 import type { Row } from '../../src/base/row.ts';
+import { StoreError } from '../../src/base/store-error.ts';
 import type { FindSpec, SortOrder } from '../../src/protocol/definition.ts';
 import type { Explanation, MaybePromise, RowCursor } from '../../src/protocol/engine-api.ts';
 import { encodeComponent, type FieldReader, fieldReader, primaryKeyOfIndexKey } from '../indexes/index.ts';
@@ -82,7 +83,8 @@ export class PlanScan {
    */
   pullNow(out: FoundRow[], wholeRow: (stored: unknown) => Row): void {
     while (!this.#isDone || this.#keys.length > 0) {
-      if (this.#keys.length === 0) this.#fill(LOOKUP_BATCH);
+      // Rows may be missing for keys that were found before a page was.
+      if (this.#keys.length === 0 || this.#stored.length < this.#keys.length) this.#fill(LOOKUP_BATCH);
       for (let i = 0; i < this.#keys.length; i += 1) this.#stored[i] = wholeRow(this.#stored[i]);
       const none = this.#emit(out);
       assert(none === undefined, 'Whole rows need no loading.');
@@ -150,7 +152,19 @@ export class PlanScan {
       if (!wantKey(space, primary.root, this.#keys[i]!)) isComplete = false;
     }
     if (!isComplete) throw PAGE_MISS;
-    for (let i = missing; i < this.#keys.length; i += 1) this.#stored.push(readKey(space, primary, this.#keys[i]!));
+    for (let i = missing; i < this.#keys.length; i += 1) {
+      const stored = readKey(space, primary, this.#keys[i]!);
+      if (stored === undefined) throw this.#danglingEntry();
+      this.#stored.push(stored);
+    }
+  }
+
+  #danglingEntry(): StoreError {
+    const { name } = this.#plan.index!.spec;
+    return new StoreError('index/damaged', `Index ${name} has an entry of a row that does not exist.`, {
+      details: { index: name },
+      hint: 'Run store.verify({ repair: true }): it builds the index anew.',
+    });
   }
 
   #emit(out: FoundRow[]): MaybePromise<void> {

@@ -18,7 +18,7 @@ import type {
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
 import type { CollectionState } from '../indexes/index.ts';
-import type { Tree, TreeState } from '../pages/index.ts';
+import { BlobRow, type Tree, type TreeState } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { WalAppended, WalWriter } from '../wal/index.ts';
 import { type CatalogueChange, type Commit, encodeCommits, type Operation } from './commit-format.ts';
@@ -290,7 +290,10 @@ export class Committer {
         const group = this.#group;
         group.rows += changes.length + (inserts?.keys.length ?? 0);
         for (const blob of prepared.blobs) group.blobs.push(blob);
-        for (const { freedBlob } of changes) if (freedBlob !== undefined) group.freedBlobs.push(freedBlob);
+        for (const { freedBlob, after } of changes) {
+          if (freedBlob !== undefined) group.freedBlobs.push(freedBlob);
+          if (after?.stored instanceof BlobRow) this.#state.keepUnstored(after.stored, after.row);
+        }
         const events = this.#options.hasListeners(collection.spec.name) ? eventsOf(prepared) : [];
         this.#gather(task, {
           value: prepared.value,
@@ -342,10 +345,15 @@ export class Committer {
 
   #rollBack(states: ReadonlyMap<Tree, TreeState> | undefined): void {
     this.rollbacks += 1;
+    this.#dropUnstored(this.#group);
     this.#group = createGroup();
     for (const tree of this.#state.trees) tree.rollback(states?.get(tree));
     this.#state.space.freed = [];
     this.#state.space.version += 1;
+  }
+
+  #dropUnstored({ blobs }: Group): void {
+    for (const { id } of blobs) this.#state.dropUnstored(id);
   }
 
   #hideUnstored(): void {
@@ -444,6 +452,7 @@ export class Committer {
   #stored(group: SealedGroup, appended: WalAppended | undefined): void {
     assert(this.#inFlight === group, 'Groups are stored one after the other.');
     this.#inFlight = undefined;
+    this.#dropUnstored(group);
     for (const [tree, state] of group.states) {
       // Deferred commits that came since are visible already, and stay so.
       if (!this.#group.shown.has(tree)) tree.visible = state;
@@ -481,6 +490,7 @@ export class Committer {
     // Whoever was answered from memory cannot be taken back: the state in memory is no longer a true one.
     const hasPromised = [...group.members, ...gathered.members].some(({ isAnswered }) => isAnswered);
     this.#inFlight = undefined;
+    this.#dropUnstored(group);
     this.#rollBack(undefined);
     this.#hideUnstored();
     for (const { task, isAnswered } of group.members) if (!isAnswered) task.caller.reject(refusalOf(cause));

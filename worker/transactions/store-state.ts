@@ -54,6 +54,8 @@ export class StoreState {
   readonly collections: Map<string, CollectionState> = new Map();
   readonly #byId: Map<number, CollectionState> = new Map();
   readonly #blobRows: Map<number, Row> = new Map();
+  /** Large rows of writes that are not stored yet, by blob. */
+  readonly #unstoredBlobRows: Map<number, Row> = new Map();
   readonly #wantedBlobs: Set<number> = new Set();
   readonly #storage: Storage;
   nextBlob = 1;
@@ -90,13 +92,25 @@ export class StoreState {
   /** Whole row of what a primary tree holds. A row in the blob store is loaded like a missed page. */
   wholeRow(stored: unknown): Row {
     if (!(stored instanceof BlobRow)) return stored as Row;
-    const row = this.#blobRows.get(stored.blob);
+    const row = this.#unstoredBlobRows.get(stored.blob) ?? this.#blobRows.get(stored.blob);
     if (row !== undefined) return row;
     this.#wantedBlobs.add(stored.blob);
     throw PAGE_MISS;
   }
 
+  /** A large row was written to the head: until it is stored, it is read from memory. */
+  keepUnstored({ blob }: BlobRow, row: Row): void {
+    this.#unstoredBlobRows.set(blob, row);
+  }
+
+  /** Its write was stored, or undone. */
+  dropUnstored(blob: number): void {
+    this.#unstoredBlobRows.delete(blob);
+  }
+
   async readBlob({ blob }: BlobRow): Promise<Row> {
+    const unstored = this.#unstoredBlobRows.get(blob);
+    if (unstored !== undefined) return unstored;
     const bytes = await this.#storage.blobs.read(toBlobId(blob));
     const row = bytes === undefined ? undefined : decodeRows(bytes)[0];
     if (row === undefined) {
