@@ -1,6 +1,9 @@
 import { fill } from '../fill.ts';
+import { createRandom, randomBelow } from '../random.ts';
 import { check, defineScenario, type Scenario } from '../scenario.ts';
-import { taskDocument } from '../task-document.ts';
+import { isSameDocument, taskDocument } from '../task-document.ts';
+
+const PROBES = 500;
 
 export const diskBytes: Scenario = defineScenario({
   name: 'disk-bytes',
@@ -36,6 +39,12 @@ export const diskBytes: Scenario = defineScenario({
         const session = await context.open({ indexes: 'none' });
         const count = await session.countAll();
         check(count === context.size, () => `${count} documents after reopening, expected ${context.size}.`);
+        // A count may come from a header: the documents themselves must be in those bytes.
+        const random = createRandom(29);
+        for (let probe = 0; probe < PROBES; probe++) {
+          const document = taskDocument(randomBelow(random, context.size));
+          check(isSameDocument(await session.get(document.id), document), () => `${document.id} differs.`);
+        }
         await session.close();
       },
     },
