@@ -3,7 +3,7 @@ import type { Collection } from 'collection-store';
 import { type CollectionName, digestRow, type KillRow } from '../workload/row.ts';
 
 /** Values of an index that are asked for; all of a small index, every nth of a large one. */
-const VALUES_MAX = 12;
+const VALUES_MAX = 6;
 
 export async function indexProblems(
   collection: Collection<KillRow, KillRow, string>,

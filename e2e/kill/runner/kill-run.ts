@@ -12,7 +12,7 @@ import { serveKillPage } from './served-page.ts';
 const KILLS_PER_PROFILE_MIN = 4;
 const KILLS_PER_PROFILE_SPREAD = 5;
 /** A moment that does not come is not waited for. */
-const MOMENT_TIMEOUT_MS = 6_000;
+const MOMENT_TIMEOUT_MS = 4_000;
 
 export type KillOptions = {
   readonly root: string;

@@ -9,8 +9,8 @@ import type { Random } from './random.ts';
 import type { CollectionName, KillRow } from './row.ts';
 
 /** Rows of a collection from which on it is emptied again. */
-const ROWS_MAX = 14_000;
-const BULK_ROWS_MAX = 9_000;
+const ROWS_MAX = 8_000;
+const BULK_ROWS_MAX = 6_000;
 const GROUPS = 12;
 const KINDS = 4;
 /** Around the size of an IndexedDB record, and well above. */
