@@ -29,7 +29,7 @@ export type Step = {
   readonly start: 'same-page' | 'reload' | 'restart';
   readonly repeat?: number;
   run(context: StepContext): Promise<void>;
-  /** Measured by the runner after the step, with the page still open: metrics `NAME:heap…`, `NAME:usage`, `NAME:profile`. */
+  /** Measured by the runner after the step, with the page still open: metrics `NAME:heap`, `NAME:usage`, `NAME:profile`. */
   readonly measure?: readonly ('heap' | 'disk')[];
 };
 
