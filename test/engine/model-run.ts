@@ -151,38 +151,38 @@ export class ModelRun {
     );
     const wasHealthy = await others;
     let isHealthy = wasHealthy;
-    const start = this.#possible.length;
-    if (start === 0) this.#possible.push(this.#model.copy());
+    if (this.#possible.length === 0) this.#possible.push(this.#model.copy());
     // What was answered with a failure of storage may be found nevertheless, once the store is reopened after a crash.
-    const withAll = this.#model.copy();
-    const unanswered: PlainModel[] = [];
+    let withFailed = this.#model.copy();
+    let uncertain: PlainModel[] = [];
     for (const [at, { text, apply }] of writes.entries()) {
       this.operations += 1;
       const { value, error } = outcomes[at]!;
-      expectedOf(() => apply(withAll));
-      unanswered.push(withAll.copy());
+      expectedOf(() => apply(withFailed));
+      uncertain.push(withFailed.copy());
       if (error !== undefined && isInjected(error)) {
         isHealthy = false;
         continue;
       }
       const expected = expectedOf(() => apply(this.#model));
       const code = error === undefined ? undefined : (error.code ?? String(error));
-      this.#assert(
-        expected.code === code,
-        `${text} answers ${error?.code ?? 'ok'}, not ${expected.code ?? 'ok'}: ${error}`,
-      );
+      this.#assert(expected.code === code, `${text} answers ${code ?? 'ok'}, not ${expected.code ?? 'ok'}: ${error}`);
       this.#assert(
         expected.code !== undefined || deepEqual(plain(value), plain(expected.value)),
         `${text} answers ${show(value)}, not ${show(expected.value)}`,
       );
+      // What was acknowledged is there, whatever happens: no earlier state is possible any more.
+      const isStored = durability !== 'deferred' && error === undefined;
+      if (isStored) this.#possible = [];
       this.#possible.push(this.#model.copy());
+      withFailed = this.#model.copy();
+      uncertain = [];
     }
     if (!isHealthy) {
-      this.#possible.push(...unanswered);
+      this.#possible.push(...uncertain);
       if (engine.life === 'open') await this.#compareAll(engine).catch((error) => this.#mustBeInjected(error));
       return false;
     }
-    if (durability !== 'deferred') this.#possible = [];
     try {
       for (let reads = this.#int(0, 5); reads > 0; reads -= 1) await this.#read(items);
       if (this.#chance(0.02)) await this.#compareAll(engine);
