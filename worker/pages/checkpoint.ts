@@ -36,8 +36,10 @@ type PageWrite = { readonly id: ReturnType<typeof toPageId>; readonly bytes: Uin
 export async function writeCheckpoint(options: CheckpointOptions): Promise<CheckpointResult> {
   const { space, store, trees } = options;
   const dirty: Dirty[] = [];
+  const dirtyBefore = space.dirtyBytes;
   for (const { tree, state } of trees) if (state.count > 0) collectDirty(space, tree.id, state.root, dirty);
   let bytesWritten = 0;
+  space.isWriting = true;
   try {
     const roots = trees.map(({ state }) => (state.count === 0 ? 0 : pageOf(state.root)));
     const writes = await encodeAll(dirty, options);
@@ -50,8 +52,15 @@ export async function writeCheckpoint(options: CheckpointOptions): Promise<Check
       node.parts = NO_PARTS;
     }
     throw error;
+  } finally {
+    space.isWriting = false;
+    // Parts get their pages after their node: whoever freed it meanwhile did not know them.
+    for (const { parts } of space.outlived) space.freed.push(...parts);
+    space.outlived.clear();
   }
   for (const { node } of dirty) settle(space, node);
+  // What was estimated until then is written, or was removed or undone again; what came since is for the next one.
+  space.dirtyBytes = Math.max(0, space.dirtyBytes - dirtyBefore);
   for (const { tree, state } of trees) settleRoot(tree, state);
   for (const page of options.frees) space.forget(page);
   if (options.frees.length > 0) space.deletions += 1;
@@ -96,7 +105,6 @@ function writeParts(node: TreeNode, tree: number, image: Uint8Array, writes: Pag
 
 /** From here on the page stands for the node, and the cache may let go of it. */
 function settle(space: PageSpace, node: TreeNode): void {
-  space.dirtyBytes = Math.max(0, space.dirtyBytes - node.bytes);
   if (!node.isLeaf) replaceChildrenByPages(node);
   space.adopt(node);
 }

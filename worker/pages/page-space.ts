@@ -32,8 +32,12 @@ export class PageSpace {
   #holds = 0;
   /** Nodes of this version may be changed in place; older ones are copied first. */
   version = 1;
-  /** Pages that the head stopped needing since it was last sealed. */
-  freed: number[] = [];
+  /** Pages and published nodes that the head stopped needing since it was last sealed. */
+  freed: (number | TreeNode)[] = [];
+  /** Whether a checkpoint is under way: it gives pages to nodes that the head may have replaced already. */
+  isWriting = false;
+  /** Nodes that were given up while a checkpoint was writing them. */
+  readonly outlived: Set<TreeNode> = new Set();
   /** Weight of nodes that have no page yet, as an estimate: a checkpoint sets it right. */
   dirtyBytes = 0;
   cacheBytes = 0;
@@ -52,6 +56,28 @@ export class PageSpace {
   /** How to decode the pages of a tree. A tree is registered before its first page is read. */
   register(treeId: number, kind: PageKind): void {
     this.#kinds.set(treeId, kind);
+  }
+
+  /**
+   * The head has replaced a published node. One without a page may still get one, from a checkpoint of the stored state,
+   * until the head is stored.
+   */
+  free(node: TreeNode): void {
+    if (node.page !== 0 && !this.isWriting) this.freed.push(node.page, ...node.parts);
+    else this.freed.push(node);
+  }
+
+  /** Pages of what was freed, once no later checkpoint can write it. */
+  pagesOf(freed: readonly (number | TreeNode)[]): readonly number[] {
+    const pages: number[] = [];
+    for (const each of freed) {
+      if (typeof each === 'number') pages.push(each);
+      else if (each.page !== 0) {
+        pages.push(each.page, ...each.parts);
+        if (this.isWriting) this.outlived.add(each);
+      }
+    }
+    return pages;
   }
 
   allocate(): number {

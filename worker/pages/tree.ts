@@ -294,8 +294,7 @@ export class Tree {
   }
 
   #free(node: TreeNode): void {
-    if (node.page === 0) return;
-    this.space.freed.push(node.page, ...node.parts);
+    if (node.version < this.space.version) this.space.free(node);
   }
 
   #splitWhenFull(leaf: Leaf, changed: number): void {

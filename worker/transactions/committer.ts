@@ -18,7 +18,7 @@ import type {
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
 import type { CollectionState } from '../indexes/index.ts';
-import { BlobRow, type Tree, type TreeState } from '../pages/index.ts';
+import { BlobRow, type PageSpace, type Tree, type TreeState } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { WalAppended, WalWriter } from '../wal/index.ts';
 import { type CatalogueChange, type Commit, encodeCommits, type Operation } from './commit-format.ts';
@@ -78,7 +78,10 @@ type Group = {
   shown: Set<Tree>;
 };
 
-type SealedGroup = Group & { readonly states: ReadonlyMap<Tree, TreeState>; readonly freedPages: readonly number[] };
+type SealedGroup = Group & {
+  readonly states: ReadonlyMap<Tree, TreeState>;
+  readonly freed: PageSpace['freed'];
+};
 
 export type CommitterOptions = {
   readonly state: StoreState;
@@ -431,7 +434,7 @@ export class Committer {
     const states = new Map<Tree, TreeState>();
     for (const { trees } of group.touched) for (const tree of trees) states.set(tree, tree.seal());
     space.version += 1;
-    const sealed: SealedGroup = { ...group, states, freedPages: space.freed };
+    const sealed: SealedGroup = { ...group, states, freed: space.freed };
     space.freed = [];
     this.#group = createGroup();
     this.#inFlight = sealed;
@@ -459,7 +462,7 @@ export class Committer {
       tree.stored = state;
     }
     for (const change of group.catalogue) this.#state.applyCatalogueChange(change);
-    this.#state.snapshots.publish({ pages: group.freedPages, blobs: group.freedBlobs });
+    this.#state.snapshots.publish({ pages: this.#state.space.pagesOf(group.freed), blobs: group.freedBlobs });
     const open = group.members.filter(({ isAnswered }) => !isAnswered);
     this.#emit(open);
     this.#options.onStored(appended);

@@ -200,7 +200,7 @@ export class StoreState {
   settleAll(): void {
     for (const tree of this.trees) tree.visible = tree.stored = tree.seal();
     this.space.version += 1;
-    this.snapshots.publish({ pages: this.space.freed, blobs: this.replayFreed });
+    this.snapshots.publish({ pages: this.space.pagesOf(this.space.freed), blobs: this.replayFreed });
     this.space.freed = [];
     this.replayFreed = [];
   }
