@@ -132,8 +132,10 @@ export class Engine implements EngineApi {
       },
       hasListeners: (collection) => (this.#listeners.get(collection)?.size ?? 0) > 0,
       onPoisoned: (error) => {
-        this.#life = 'poisoned';
+        if (this.#life !== 'closing') this.#life = 'poisoned';
         this.#poison = error;
+        // Whoever has the store now must find it as it was.
+        void this.#checkpointer.close();
       },
     });
     this.#context = {
@@ -351,7 +353,16 @@ export class Engine implements EngineApi {
 
   async checkpoint(): Promise<void> {
     this.#assertOpen();
-    await this.#checkpointer.run();
+    await this.#runCheckpoint();
+  }
+
+  async #runCheckpoint(): Promise<void> {
+    try {
+      await this.#checkpointer.run();
+    } catch (error) {
+      if (error instanceof StoreError) this.#onCheckpointFailure(error);
+      throw this.#poison ?? error;
+    }
   }
 
   async close(): Promise<void> {
@@ -364,7 +375,8 @@ export class Engine implements EngineApi {
         await this.#checkpointer.close();
         const isManual = this.#options.unstable?.checkpoint === 'manual';
         // Without it the next opening replays; a failure costs time there, and nothing else.
-        if (!isManual && this.#checkpointer.logBytes > 0) await this.#checkpointer.run().catch(() => undefined);
+        if (!isManual && this.#poison === undefined && this.#checkpointer.logBytes > 0)
+          await this.#checkpointer.run().catch(() => undefined);
       }
     } finally {
       await this.#checkpointer.close();
@@ -464,7 +476,7 @@ export class Engine implements EngineApi {
   async #build(collection: CollectionState, index: IndexState, options: LongOptions): Promise<void> {
     const { yieldTask } = this.#platform;
     await buildIndex({ state: this.#state, committer: this.#committer, yieldTask }, collection, index, options);
-    await this.#checkpointer.run();
+    await this.#runCheckpoint();
   }
 
   async #drop(collection: CollectionState, name: string): Promise<void> {
@@ -479,22 +491,18 @@ export class Engine implements EngineApi {
     for (const tree of dropped) {
       const [collection] = this.#state.collections.values();
       if (collection === undefined) return;
-      await this.#committer.upkeep(collection, () => void space.freed.push(...pagesBelow(space, tree.root)));
+      await this.#committer
+        .upkeep(collection, () => void space.freed.push(...pagesBelow(space, tree.root)))
+        .catch((error) => {
+          // Below a damaged page none can be found. They stay as waste, which must not hinder the repair or the opening.
+          if (!(error instanceof StoreError && /^(page|storage\/damaged)/.test(error.code))) throw error;
+        });
     }
   }
 
   /** A checkpoint that fails is tried again later: the log has everything. Unless somebody else has made one. */
   #onCheckpointFailure(error: StoreError): void {
-    if (error.code !== 'storage/generation-mismatch') return;
-    this.#life = 'poisoned';
-    this.#poison = new StoreError(
-      'engine/superseded',
-      'Another writer has taken over this store. Nothing of its data was touched.',
-      {
-        cause: error,
-        hint: 'Close this store and open it again.',
-      },
-    );
+    if (error.code === 'storage/generation-mismatch') this.#committer.supersede(error);
   }
 }
 
