@@ -505,22 +505,29 @@ export class Committer {
     if (!this.#isPreparing) this.#pump();
   }
 
+  /** Another writer has the store: nothing more is written. */
+  supersede(cause: StoreError): void {
+    if (this.#poison !== undefined) return;
+    const gathered = this.#group.members;
+    this.#rollBack(this.#inFlight?.states);
+    this.#poisonWith(cause, gathered);
+  }
+
   #poisonWith(cause: StoreError, gathered: readonly Member[]): void {
-    const poison =
-      cause.code === 'storage/log-collision'
-        ? new StoreError(
-            'engine/superseded',
-            'Another writer has taken over this store. Nothing of its data was touched.',
-            {
-              cause,
-              hint: 'Close this store and open it again.',
-            },
-          )
-        : new StoreError('engine/poisoned', `The store cannot go on after: ${cause.message}`, {
-            details: { code: cause.code },
+    const poison = SUPERSEDED_CODES.has(cause.code)
+      ? new StoreError(
+          'engine/superseded',
+          'Another writer has taken over this store. Nothing of its data was touched.',
+          {
             cause,
-            hint: 'Close the store and open it again: it recovers to the last stored commit.',
-          });
+            hint: 'Close this store and open it again.',
+          },
+        )
+      : new StoreError('engine/poisoned', `The store cannot go on after: ${cause.message}`, {
+          details: { code: cause.code },
+          cause,
+          hint: 'Close the store and open it again: it recovers to the last stored commit.',
+        });
     this.#poison = poison;
     for (const { task, isAnswered } of gathered) if (!isAnswered) task.caller.reject(poison);
     for (const task of [...this.#retried, ...this.#queue]) task.caller.reject(poison);
@@ -547,6 +554,9 @@ export class Committer {
     for (const settle of waiters) settle();
   }
 }
+
+/** Each says that another writer has written what this one was about to write. */
+const SUPERSEDED_CODES: ReadonlySet<string> = new Set(['storage/log-collision', 'storage/generation-mismatch']);
 
 function createGroup(): Group {
   return {
