@@ -5,6 +5,7 @@
 import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import { decodeRows, encodeRows } from '../../src/base/codec/index.ts';
 import { crc32c } from '../../src/base/crc32c.ts';
+import { toPageId } from '../../src/base/ids.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { Branch, Leaf, type TreeNode } from './node.ts';
@@ -12,7 +13,7 @@ import { Branch, Leaf, type TreeNode } from './node.ts';
 const MAGIC = 0x5043;
 const VERSION = 1;
 const HEADER_BYTES = 20;
-const CHECKED_FROM = 8;
+const CHECKSUM_AT = 4;
 const PAGE_TYPES = { rows: 1, keys: 2, branch: 3, chain: 4 } as const;
 
 /** A row that is too large for a page and lives in the blob store. */
@@ -78,7 +79,7 @@ export function decodePage(
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   if (view.getUint16(0, true) !== MAGIC) throw damaged('it does not begin as a page does');
   if (view.getUint8(2) !== VERSION) throw damaged(`its version is ${view.getUint8(2)}, known is ${VERSION}`);
-  if (crc32c(image.subarray(CHECKED_FROM)) !== view.getUint32(4, true)) throw damaged('its checksum does not match');
+  if (checksumOf(image) !== view.getUint32(CHECKSUM_AT, true)) throw damaged('its checksum does not match');
   if (view.getFloat64(8, true) !== page) throw damaged(`it was written as page ${view.getFloat64(8, true)}`);
   const tree = view.getUint32(16, true);
   const kind = kinds.get(tree);
@@ -109,8 +110,13 @@ function startPage(type: number, page: number, tree: number): ByteWriter {
 
 function finishPage(writer: ByteWriter): Uint8Array {
   const image = writer.finish();
-  new DataView(image.buffer).setUint32(4, crc32c(image.subarray(CHECKED_FROM)), true);
+  new DataView(image.buffer).setUint32(CHECKSUM_AT, checksumOf(image), true);
   return image;
+}
+
+/** Of everything but itself. */
+function checksumOf(image: Uint8Array): number {
+  return crc32c(image.subarray(CHECKSUM_AT + 4), crc32c(image.subarray(0, CHECKSUM_AT)));
 }
 
 function readNode(reader: ByteReader, type: number, kind: PageKind): TreeNode {
@@ -210,6 +216,6 @@ function readBranch(reader: ByteReader): Branch {
 
 function readChain(reader: ByteReader): readonly number[] {
   const parts: number[] = [];
-  for (let count = reader.count(1); count > 0; count -= 1) parts.push(reader.varint());
+  for (let count = reader.count(1); count > 0; count -= 1) parts.push(toPageId(reader.varint()));
   return parts;
 }

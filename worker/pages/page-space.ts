@@ -171,7 +171,9 @@ export class PageSpace {
       }
       const whole = joinParts(parts as Uint8Array[]);
       const node = decodePage(id, whole, this.#kinds);
-      assert(node.type === 'node', 'The parts of a page hold a node.');
+      if (node.type !== 'node') {
+        throw new StoreError('page/damaged', `The parts of page ${id} are a chain again.`, { details: { page: id } });
+      }
       node.node.parts = decoded.parts;
       this.adopt(node.node);
     }
