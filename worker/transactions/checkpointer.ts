@@ -15,7 +15,7 @@ export const CHECKPOINT_FRAMES = 20_000;
 /** Estimated bytes of changed pages that ask for a checkpoint, whatever the log says: random writes touch many pages. */
 export const CHECKPOINT_DIRTY_BYTES: number = 16 * 1024 * 1024;
 /** Writers wait when a checkpoint has fallen behind by this factor. */
-const HOLD_FACTOR = 3;
+const HOLD_FACTOR = 2;
 /** A pause in writing after which a log of more than IDLE_LOG_BYTES is taken up. */
 const IDLE_MS = 1_000;
 const IDLE_LOG_BYTES: number = 128 * 1024;

@@ -59,6 +59,7 @@ type Member = {
   readonly value: unknown;
   readonly collection: string;
   readonly events: readonly ChangeEvent[];
+  readonly operations: Commit;
   isTold: boolean;
   isAnswered: boolean;
 };
@@ -388,6 +389,7 @@ export class Committer {
       value: done.value,
       collection,
       events,
+      operations: done.operations,
       isTold: task.isTold === true,
       isAnswered: false,
     };
@@ -430,6 +432,12 @@ export class Committer {
     }
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    let payload: readonly Uint8Array[];
+    try {
+      payload = encodeCommits(group.commits);
+    } catch (error) {
+      return this.#refuseUnencodable(error);
+    }
     const { space } = this.#state;
     const states = new Map<Tree, TreeState>();
     for (const { trees } of group.touched) for (const tree of trees) states.set(tree, tree.seal());
@@ -441,7 +449,7 @@ export class Committer {
     if (group.commits.length === 0) return this.#stored(sealed, undefined);
     this.#options.wal
       .append({
-        payload: encodeCommits(group.commits),
+        payload,
         blobs: group.blobs,
         durability: group.isStrict ? 'strict' : 'relaxed',
       })
@@ -450,6 +458,27 @@ export class Committer {
         (error) => this.#notStored(sealed, error),
       )
       .catch((error) => this.#fail(error));
+  }
+
+  /** A row that cannot be stored was not refused before. Its write is, and the others are done again. */
+  #refuseUnencodable(error: unknown): void {
+    if (!(error instanceof StoreError)) return this.#fail(error);
+    const gathered = this.#group.members;
+    this.#rollBack(undefined);
+    const sound: Task[] = [];
+    for (const { task, operations, isTold } of gathered) {
+      const member = isTold ? this.#told(task) : task;
+      try {
+        encodeCommits([operations]);
+        sound.push(member);
+      } catch (cause) {
+        member.caller.reject(cause);
+      }
+    }
+    if (this.#poison !== undefined) return;
+    assert(sound.length < gathered.length, 'What cannot be encoded together cannot be encoded alone.');
+    this.#retried = sound;
+    this.#schedule();
   }
 
   #stored(group: SealedGroup, appended: WalAppended | undefined): void {

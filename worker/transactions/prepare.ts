@@ -9,6 +9,7 @@ import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { WriteRequest } from '../../src/protocol/engine-api.ts';
 import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
+import { BlobRow } from '../pages/index.ts';
 import { applyChanges } from '../query/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { StoreState } from './store-state.ts';
@@ -114,7 +115,7 @@ function prepareRows(
     try {
       if (key === previous) {
         if (request.type === 'create') throw duplicateKey(collection, row, 'twice in this call');
-        changes.pop();
+        if (changes.pop()?.after?.stored instanceof BlobRow) blobs.pop();
       }
       previous = key;
       const present =
@@ -131,7 +132,10 @@ function prepareRows(
     }
   }
   throwWrong(collection, rows.length, wrong, errors);
-  if (hasUnique && rows.length > 1) checkUniqueTogether(collection, changes);
+  if (hasUnique && rows.length > 1) {
+    checkUniqueTogether(collection, changes, (error, { after }) => refuse(rows.indexOf(after!.row), error));
+    throwWrong(collection, rows.length, wrong, errors);
+  }
   const encoded = blobs.length === 0 && isAscending ? request.encoded : undefined;
   return { collection, changes, encoded, blobs, value: undefined };
 }
@@ -157,12 +161,21 @@ function presentForWrite(
 }
 
 /** Unique indexes against the rows of the same call, and against those that the call leaves alone. */
-function checkUniqueTogether(collection: CollectionState, changes: readonly RowChange[]): void {
+function checkUniqueTogether(
+  collection: CollectionState,
+  changes: readonly RowChange[],
+  refuse: (error: StoreError, change: RowChange) => void,
+): void {
   const changed = new Set(changes.map(({ key }) => key));
   const seen = new Map<string, string>();
-  for (const { key, after } of changes) {
-    if (after === undefined) continue;
-    collection.checkUnique(key, after.row, { ignored: changed, seen });
+  for (const change of changes) {
+    if (change.after === undefined) continue;
+    try {
+      collection.checkUnique(change.key, change.after.row, { ignored: changed, seen });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      refuse(error, change);
+    }
   }
 }
 
@@ -189,8 +202,11 @@ function prepareReplace(
   rows: readonly { readonly before: Row; readonly after: Row }[],
 ): PreparedWrite {
   const changed: { key: string; before: Row; after: Row; freedBlob: number | undefined }[] = [];
+  const seen = new Set<string>();
   for (const { before, after } of rows) {
     const key = encodePrimaryKey(collection.keyOf(before));
+    if (seen.has(key)) throw duplicateKey(collection, before, 'twice in this call');
+    seen.add(key);
     const present = presentRow(context.state, collection, key);
     if (present === undefined || !deepEqual(present.before, before)) {
       return { collection, changes: [], encoded: undefined, blobs: [], value: false };
@@ -221,7 +237,11 @@ function prepareReplacements(
     collection.checkKeyLengths(key, after, LONG_KEY_ROW_BYTES);
     changes.push({ key, before, freedBlob, after: storedRow(context.state, collection, key, after, blobs) });
   }
-  if (collection.indexes.some(({ spec }) => spec.unique)) checkUniqueTogether(collection, changes);
+  if (collection.indexes.some(({ spec }) => spec.unique)) {
+    checkUniqueTogether(collection, changes, (error) => {
+      throw error;
+    });
+  }
   return { collection, changes, encoded: undefined, blobs, value };
 }
 

@@ -3,8 +3,9 @@
  * longest sound prefix of the log and reports what it dropped (B7); it writes nothing.
  */
 import { toLsn } from '../../src/base/ids.ts';
+import type { Row } from '../../src/base/row.ts';
 import type { RecoveryReport } from '../../src/protocol/engine-api.ts';
-import { encodePrimaryKey } from '../indexes/index.ts';
+import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
 import { BlobRow } from '../pages/index.ts';
 import type { Storage } from '../storage/index.ts';
 import { type Compression, quarantineTail, readWal } from '../wal/index.ts';
@@ -48,16 +49,14 @@ export async function recover(options: {
   const state = new StoreState(storage, options);
   state.load(catalogue);
   const reading = readWal({ log: storage.log, after: toLsn(catalogue.floor), compression: options.compression });
-  let commitsKept = 0;
+  const replay = new Replay(state);
   let logBytes = 0;
   for await (const { payload } of reading) {
     logBytes += payload.length;
-    for (const commit of decodeCommits(payload)) {
-      await replay(state, commit);
-      commitsKept += 1;
-    }
+    for (const commit of decodeCommits(payload)) await replay.apply(commit);
     state.trim();
   }
+  await replay.flush();
   const report = reading.report();
   if (report.framesDropped > 0) await quarantineTail({ log: storage.log, report });
   state.settleAll();
@@ -70,7 +69,7 @@ export async function recover(options: {
     logBytes,
     report: {
       framesKept: report.framesKept,
-      commitsKept,
+      commitsKept: replay.commits,
       framesDropped: report.framesDropped,
       bytesDropped: report.bytesDropped,
       reason: report.reason,
@@ -78,33 +77,85 @@ export async function recover(options: {
   };
 }
 
-async function replay(state: StoreState, commit: Commit): Promise<void> {
-  for (const operation of commit) {
-    if (operation.type === 'catalogue') {
-      state.applyCatalogueChange(operation.change);
-      continue;
+/** Rows that are gathered before they go into the trees together. */
+const REPLAY_ROWS_MAX = 4_096;
+
+/**
+ * Applies operations in the order of the log. Nobody sees what is between, so neighbouring puts into one collection go
+ * into the trees together, sorted, the last one of each key; that is several times cheaper than one by one.
+ */
+class Replay {
+  readonly #state: StoreState;
+  #collection: CollectionState | undefined;
+  readonly #rows: Map<string, Row> = new Map();
+  commits = 0;
+
+  constructor(state: StoreState) {
+    this.#state = state;
+  }
+
+  async apply(commit: Commit): Promise<void> {
+    this.commits += 1;
+    for (const operation of commit) {
+      if (operation.type === 'put') {
+        if (this.#collection?.id !== operation.collection) {
+          await this.flush();
+          this.#collection = this.#state.byId(operation.collection);
+        }
+        for (const row of operation.rows) this.#rows.set(encodePrimaryKey(this.#collection!.keyOf(row)), row);
+        if (this.#rows.size >= REPLAY_ROWS_MAX) await this.flush();
+        continue;
+      }
+      await this.flush();
+      if (operation.type === 'catalogue') this.#state.applyCatalogueChange(operation.change);
+      else await this.#change(this.#state.byId(operation.collection), () => changesOf(this.#state, operation));
     }
-    const collection = state.byId(operation.collection);
-    const prepared = state.space.whenResident(() => changesOf(state, operation));
+  }
+
+  async flush(): Promise<void> {
+    const collection = this.#collection;
+    if (collection === undefined || this.#rows.size === 0) return;
+    const keys = [...this.#rows.keys()].sort();
+    const rows = keys.map((key) => this.#rows.get(key)!);
+    this.#rows.clear();
+    const { space } = this.#state;
+    const { primary } = collection;
+    const isFresh = space.whenResident(() => primary.isBelow(keys[0]!) || !keys.some((key) => primary.has(key)));
+    if (isFresh instanceof Promise ? await isFresh : isFresh) {
+      const write = { collection, changes: [], inserts: { keys, rows, done: new Map() }, ...NOTHING_ELSE };
+      const applying = space.whenResident(() => applyWrite(write));
+      if (applying instanceof Promise) await applying;
+      return;
+    }
+    await this.#change(collection, () => keys.map((key, at) => replacement(this.#state, collection, key, rows[at]!)));
+  }
+
+  async #change(collection: CollectionState, changesOf: () => readonly RowChange[]): Promise<void> {
+    const { space } = this.#state;
+    const prepared = space.whenResident(changesOf);
     const changes = prepared instanceof Promise ? await prepared : prepared;
-    for (const { freedBlob } of changes) if (freedBlob !== undefined) state.replayFreed.push(freedBlob);
-    const write = { collection, changes, encoded: undefined, blobs: [], value: undefined };
-    const applying = state.space.whenResident(() => applyWrite(write));
+    for (const { freedBlob } of changes) if (freedBlob !== undefined) this.#state.replayFreed.push(freedBlob);
+    const applying = space.whenResident(() => applyWrite({ collection, changes, ...NOTHING_ELSE }));
     if (applying instanceof Promise) await applying;
   }
 }
 
+const NOTHING_ELSE = { encoded: undefined, blobs: [], value: undefined };
+
+function replacement(state: StoreState, collection: CollectionState, key: string, row: Row): RowChange {
+  const present = presentRow(state, collection, key);
+  return { key, before: present?.before, freedBlob: present?.freedBlob, after: { stored: row, row } };
+}
+
 /** What an operation of the log changes. Replaying what the pages hold already gives the same state again. */
-function changesOf(state: StoreState, operation: Exclude<Operation, { type: 'catalogue' }>): readonly RowChange[] {
+function changesOf(
+  state: StoreState,
+  operation: Exclude<Operation, { type: 'catalogue' | 'put' }>,
+): readonly RowChange[] {
   const collection = state.byId(operation.collection);
   const present = (key: string): { before: RowChange['before']; freedBlob: number | undefined } =>
     presentRow(state, collection, key) ?? { before: undefined, freedBlob: undefined };
   switch (operation.type) {
-    case 'put':
-      return operation.rows.map((row) => {
-        const key = encodePrimaryKey(collection.keyOf(row));
-        return { key, ...present(key), after: { stored: row, row } };
-      });
     case 'put-blob': {
       const stored = new BlobRow(operation.key, operation.blob, operation.bytes);
       state.nextBlob = Math.max(state.nextBlob, operation.blob + 1);
