@@ -55,7 +55,7 @@ import {
   type RowValidator,
   type StoreState,
 } from '../transactions/index.ts';
-import { type Compression, createWalWriter } from '../wal/index.ts';
+import { createWalWriter } from '../wal/index.ts';
 import { planCatalogue } from './catalogue-plan.ts';
 import { compactStore } from './compact.ts';
 import { buildIndex } from './index-builder.ts';
@@ -68,7 +68,6 @@ export type EngineParts = {
   readonly recovered: Recovered;
   readonly options: EngineOptions;
   readonly platform: EnginePlatform;
-  readonly compression: Compression | undefined;
   readonly nextLsn: Lsn;
   /** Frees the store's lock. */
   readonly release: () => void;
@@ -96,7 +95,7 @@ export class Engine implements EngineApi {
   #life: EngineState = 'opening';
   #poison: StoreError | undefined;
 
-  constructor({ storage, recovered, options, platform, compression, nextLsn, release }: EngineParts) {
+  constructor({ storage, recovered, options, platform, nextLsn, release }: EngineParts) {
     this.#storage = storage;
     this.#options = options;
     this.#platform = platform;
@@ -123,7 +122,8 @@ export class Engine implements EngineApi {
     });
     this.#committer = new Committer({
       state: this.#state,
-      wal: createWalWriter({ log: storage.log, epoch, nextLsn, compression }),
+      // Compressing a group was measured to take longer than storing it raw (worker/wal/FORMAT.md).
+      wal: createWalWriter({ log: storage.log, epoch, nextLsn, compression: undefined }),
       given: (durability) => this.#given(durability),
       setTimer: platform.setTimer,
       onStored: (appended) => this.#checkpointer.noteStored(appended),

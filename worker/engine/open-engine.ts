@@ -45,7 +45,6 @@ export async function openEngineOn(
       recovered,
       options,
       platform,
-      compression,
       nextLsn: toLsn(recovered.lastLsn + 1),
       release,
     });

@@ -62,6 +62,7 @@ export async function writeCheckpoint(options: CheckpointOptions): Promise<Check
   // What was estimated until then is written, or was removed or undone again; what came since is for the next one.
   space.dirtyBytes = Math.max(0, space.dirtyBytes - dirtyBefore);
   for (const { tree, state } of trees) settleRoot(tree, state);
+  for (const { tree } of trees) for (const { root } of [tree.head, tree.stored, tree.visible]) releaseChildren(root);
   for (const page of options.frees) space.forget(page);
   if (options.frees.length > 0) space.deletions += 1;
   return { pagesWritten: dirty.length, bytesWritten };
@@ -107,6 +108,13 @@ function writeParts(node: TreeNode, tree: number, image: Uint8Array, writes: Pag
 function settle(space: PageSpace, node: TreeNode): void {
   if (!node.isLeaf) replaceChildrenByPages(node);
   space.adopt(node);
+}
+
+/** Branches that were copied meanwhile hold nodes that have pages now: the cache could not let go of those. */
+function releaseChildren(ref: NodeRef): void {
+  if (typeof ref === 'number' || ref.isLeaf) return;
+  replaceChildrenByPages(ref);
+  for (const child of ref.children) releaseChildren(child);
 }
 
 function replaceChildrenByPages(branch: Branch): void {
