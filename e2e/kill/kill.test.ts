@@ -23,6 +23,7 @@ test('[B16] [B17] acknowledged writes survive 20 kills of Chromium', { timeout: 
   expect(done.some(({ framesRecovered }) => framesRecovered > 0)).toBe(true);
   expect(done.some(({ checkpoints }) => checkpoints > 0)).toBe(true);
   expect(done.some(({ bulkUnderWay }) => bulkUnderWay)).toBe(true);
+  expect(done.some(({ isTrapped }) => isTrapped)).toBe(true);
 });
 
 test('[B16] [B17] acknowledged writes survive 5 kills of Firefox', { timeout: 300_000 }, async () => {

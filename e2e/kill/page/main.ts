@@ -26,13 +26,15 @@ let isStopping = false;
 
 const tell = (line: string): void => console.log(line);
 
-new BroadcastChannel(OBSERVER_CHANNEL).onmessage = ({ data }) => tell(data as string);
+const observer = new BroadcastChannel(OBSERVER_CHANNEL);
+observer.onmessage = ({ data }) => tell(data as string);
 
 const page: KillPage = {
   inspect,
   open,
-  start(seed, round) {
+  start(seed, round, trap) {
     isStopping = false;
+    if (trap !== undefined) observer.postMessage(trap);
     running = run(store!, seed, round);
     running.catch((error) => tell(`wrong -1 the workload ended: ${describeError(error)}`));
   },

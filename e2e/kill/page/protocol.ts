@@ -1,6 +1,7 @@
 /** What the page does for the driver, and what it tells it. */
 import type { RecoveryReport, VerifyReport } from '../../../src/index.ts';
 import type { CollectionName } from '../workload/row.ts';
+import type { Trap } from './observer-channel.ts';
 
 /** What lies in the database before the engine touches it. */
 export type RawState = {
@@ -27,7 +28,7 @@ export interface KillPage {
   /** Opens the store and reads everything. */
   open(): Promise<StateReport>;
   /** Starts the workload on what `open` has read. It goes on until it is killed. */
-  start(seed: number, round: string): void;
+  start(seed: number, round: string, trap: Trap | undefined): void;
   /** Stops making calls, waits for the answers, closes the store. Answers how many calls were made. */
   stop(): Promise<number>;
   /** Ends the worker in the middle of everything. */
@@ -36,7 +37,7 @@ export interface KillPage {
 
 /**
  * Lines of the page's console: `ack PLACE DURABILITY` for a call that was answered, `bulk PLACE` and `compact PLACE` when
- * one of these begins, `done PLACE` for a compaction, `checkpoint-begin`, `checkpoint-end`, and `wrong PLACE WHAT`.
+ * one of these begins, `done PLACE` for a compaction, `checkpoint-begin`, `checkpoint-end`, `trapped`, and `wrong PLACE WHAT`.
  */
 export type PageEvent = {
   readonly type: string;

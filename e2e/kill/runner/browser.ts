@@ -1,6 +1,7 @@
 /** A browser on a profile with the kill page in it: opened, killed and opened again. */
 import type { BrowserContext, Page } from 'playwright';
 import { type BrowserName, launchWithProfile } from '../../harness.ts';
+import type { Trap } from '../page/observer-channel.ts';
 import { type KillPage, type PageEvent, parseEvent, type RawState, type StateReport } from '../page/protocol.ts';
 import type { KillType } from './kill.ts';
 import { killBrowser, killRenderers } from './processes.ts';
@@ -41,11 +42,11 @@ export class KillBrowser {
     return { raw, state };
   }
 
-  async start(seed: number, round: string): Promise<void> {
-    await this.#page!.evaluate(([seed, round]) => (globalThis as unknown as Window).kill.start(seed, round), [
-      seed,
-      round,
-    ] as const);
+  async start(seed: number, round: string, trap: Trap | undefined): Promise<void> {
+    await this.#page!.evaluate(
+      ([seed, round, trap]) => (globalThis as unknown as Window).kill.start(seed, round, trap),
+      [seed, round, trap] as const,
+    );
   }
 
   /** Answers, for `close`, how many calls were made. */

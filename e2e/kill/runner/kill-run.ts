@@ -26,6 +26,8 @@ export type KillOptions = {
 export type Kill = {
   readonly type: KillType;
   readonly moment: Moment['event'];
+  /** The worker stood still between a commit and what the engine does after it. */
+  readonly isTrapped: boolean;
   readonly answered: number;
   readonly bulkUnderWay: boolean;
   readonly compactionUnderWay: boolean;
@@ -86,6 +88,7 @@ async function runProfile(browser: KillBrowser, seed: number, options: KillOptio
       const kill: Kill = {
         type: plan.type,
         moment: plan.moment.event,
+        isTrapped: told.isTrapped,
         answered: told.durable.size,
         bulkUnderWay: told.isBulkUnderWay,
         compactionUnderWay: told.isCompactionUnderWay,
@@ -114,6 +117,7 @@ type Told = {
   isBulkUnderWay: boolean;
   isCompactionUnderWay: boolean;
   isCheckpointUnderWay: boolean;
+  isTrapped: boolean;
 };
 
 async function workAndKill(browser: KillBrowser, plan: KillPlan, seed: number, round: string): Promise<Told> {
@@ -123,6 +127,7 @@ async function workAndKill(browser: KillBrowser, plan: KillPlan, seed: number, r
     isBulkUnderWay: false,
     isCompactionUnderWay: false,
     isCheckpointUnderWay: false,
+    isTrapped: false,
   };
   const wrong: string[] = [];
   let bulk = -1;
@@ -151,6 +156,9 @@ async function workAndKill(browser: KillBrowser, plan: KillPlan, seed: number, r
       case 'checkpoint-end':
         told.isCheckpointUnderWay = false;
         break;
+      case 'trapped':
+        told.isTrapped = true;
+        break;
       case 'wrong':
         wrong.push(`call ${place}: ${text}`);
     }
@@ -167,7 +175,7 @@ async function workAndKill(browser: KillBrowser, plan: KillPlan, seed: number, r
       if (told.type === 'wrong') resolve();
       else if (event === 'answers' ? answers === count : told.type === event && --awaited === 0) reached();
     };
-    browser.start(seed, round).then(() => {
+    browser.start(seed, round, plan.moment.trap).then(() => {
       if (event === 'start') reached();
     }, reject);
   });
@@ -195,8 +203,10 @@ function judge({ recovery, verified, indexProblems }: StateReport): void {
 const toRows = ({ items, notes }: Model) => ({ items: items.rows.values(), notes: notes.rows.values() });
 const toFound = ({ rows }: StateReport): FoundRows => ({ items: new Map(rows.items), notes: new Map(rows.notes) });
 
-const describePlan = ({ type, moment: { event, count, delayMs } }: KillPlan): string =>
-  `${type} after ${count} ${event} + ${delayMs} ms`;
+const describePlan = ({ type, moment: { event, count, delayMs, trap } }: KillPlan): string =>
+  trap === undefined
+    ? `${type} after ${count} ${event} + ${delayMs} ms`
+    : `${type} in the ${trap.count}th ${trap.kind}, committed and not known`;
 
 function describeKill(
   number: number,
@@ -229,6 +239,7 @@ export function summarise(kills: readonly Kill[]): string {
       `${Math.max(0, ...kills.map(({ framesRecovered }) => framesRecovered))} frames)`,
     `${count(({ checkpointUnderWay }) => checkpointUnderWay)} in a checkpoint's transaction, ` +
       `${count(({ logRecordsBelowFloor }) => logRecordsBelowFloor > 0)} between its commit and its trim`,
+    `${count(({ isTrapped }) => isTrapped)} right after a commit that the engine did not know of`,
     `${count(({ bulkUnderWay }) => bulkUnderWay)} in a large createMany, ` +
       `${count(({ compactionUnderWay }) => compactionUnderWay)} in a compaction`,
     `${kills.reduce((sum, { answered }) => sum + answered, 0)} durable answers, all of them found`,
