@@ -67,7 +67,8 @@ async function openStorage({ name, storage: homes }: EngineOptions, platform: En
       return await openIdbStorage({
         name,
         indexedDB,
-        keyRange: platform.keyRange ?? IDBKeyRange,
+        // Its own default otherwise: only the storage may touch the platform's (P2).
+        ...(platform.keyRange === undefined ? {} : { keyRange: platform.keyRange }),
         startTimer: setTimer,
       });
     } catch (error) {
