@@ -261,20 +261,17 @@ export class Engine implements EngineApi {
 
   async createIndex(name: string, spec: IndexSpec, options: LongOptions): Promise<void> {
     const collection = this.#must(name);
-    if (collection.indexes.some((index) => index.spec.name === spec.name)) {
-      throw new StoreError('index/exists', `Collection ${name} has an index ${spec.name} already.`, {
-        details: { collection: name, index: spec.name },
-        hint: 'Drop it first, or give the new one another name.',
-      });
-    }
+    if (collection.indexes.some((index) => index.spec.name === spec.name)) throw indexExists(name, spec.name);
     const tree = this.#state.nextTree++;
     await this.#committer.changeCatalogue([{ type: 'create-index', collection: collection.id, tree, index: spec }]);
     const index = mustIndex(collection, spec.name);
+    // Another call was first; its index may even be another one under this name.
+    if (index.tree.id !== tree) throw indexExists(name, spec.name);
     if (index.state === 'ready') return;
     try {
       await this.#build(collection, index, options);
     } catch (error) {
-      if (this.#life === 'open') await this.#drop(collection, spec.name);
+      if (this.#life === 'open' && collection.indexes.includes(index)) await this.#drop(collection, spec.name);
       throw error;
     }
   }
@@ -413,7 +410,7 @@ export class Engine implements EngineApi {
   #read<T>(read: () => T): MaybePromise<T> {
     const result = this.#state.space.whenResident(read);
     if (!(result instanceof Promise)) return result;
-    return result.finally(() => this.#state.space.trim());
+    return result.finally(() => this.#state.trim());
   }
 
   #given(durability: Durability): DurabilityGiven {
@@ -522,6 +519,12 @@ function mustIndex(collection: CollectionState, name: string): IndexState {
     details: { collection: collection.spec.name, index: name, known: collection.indexes.map(({ spec }) => spec.name) },
   });
 }
+
+const indexExists = (collection: string, index: string): StoreError =>
+  new StoreError('index/exists', `Collection ${collection} has an index ${index} already.`, {
+    details: { collection, index },
+    hint: 'Drop it first, or give the new one another name.',
+  });
 
 const tooManyValues = (collection: string, path: string): StoreError =>
   new StoreError(

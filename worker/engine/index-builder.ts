@@ -4,7 +4,7 @@
  */
 import { StoreError } from '../../src/base/store-error.ts';
 import type { LongOptions } from '../../src/protocol/engine-api.ts';
-import { type CollectionState, entryList, type IndexState, ownerOf } from '../indexes/index.ts';
+import { type CollectionState, decodePrimaryKey, entryList, type IndexState, ownerOf } from '../indexes/index.ts';
 import { LeafScan } from '../pages/index.ts';
 import { aborted, type Committer, type StoreState } from '../transactions/index.ts';
 
@@ -29,14 +29,16 @@ export async function buildIndex(
   while (from !== undefined) {
     if (options.signal?.aborted === true) throw aborted();
     const start: string = from;
-    const step: Step = await context.committer.upkeep(collection, () =>
-      addEntries(context.state, collection, index, start),
-    );
+    const step: Step = await context.committer.upkeep(collection, () => {
+      if (!collection.indexes.includes(index)) throw dropped(collection, index);
+      return addEntries(context.state, collection, index, start);
+    });
     from = step.next;
     done += step.rows;
     options.onProgress?.({ done, total: Math.max(done, collection.primary.count) });
     await context.yieldTask();
   }
+  if (!collection.indexes.includes(index)) throw dropped(collection, index);
   index.state = 'ready';
 }
 
@@ -61,6 +63,11 @@ function addEntries(state: StoreState, collection: CollectionState, index: Index
   return { next: undefined, rows };
 }
 
+const dropped = ({ spec }: CollectionState, index: IndexState): StoreError =>
+  new StoreError('index/unknown', `Index ${index.spec.name} of ${spec.name} was dropped while it was built.`, {
+    details: { collection: spec.name, index: index.spec.name },
+  });
+
 function refuseRepeated(collection: CollectionState, index: IndexState, entry: string, key: string): void {
   const other = ownerOf(index, entry, (owner) => owner === key);
   if (other === undefined) return;
@@ -68,7 +75,7 @@ function refuseRepeated(collection: CollectionState, index: IndexState, entry: s
     'index/not-unique',
     `Index ${index.spec.name} of ${collection.spec.name} cannot be unique: two rows share a value.`,
     {
-      details: { collection: collection.spec.name, index: index.spec.name, keys: [other, key] },
+      details: { collection: collection.spec.name, index: index.spec.name, keys: [other, key].map(decodePrimaryKey) },
       hint: 'Change one of the rows, or make the index not unique.',
     },
   );

@@ -109,6 +109,11 @@ export class PageSpace {
     return this.#missed.size > 0;
   }
 
+  /** Whether readers are collecting what they need. */
+  get isHeld(): boolean {
+    return this.#holds > 0;
+  }
+
   /** Runs a synchronous reader until all pages it needs are in memory. */
   whenResident<T>(read: () => T): MaybePromise<T> {
     try {
@@ -129,8 +134,8 @@ export class PageSpace {
           await this.loadWanted();
           return read();
         } catch (error) {
-          const isOutdated =
-            error instanceof StoreError && error.code === 'page/missing' && deletions !== this.deletions;
+          const isGone = error instanceof StoreError && (error.code === 'page/missing' || 'blob' in error.details);
+          const isOutdated = isGone && deletions !== this.deletions;
           if (error !== PAGE_MISS && !isOutdated) throw error;
         }
       }

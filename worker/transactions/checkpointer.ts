@@ -143,8 +143,17 @@ export class Checkpointer {
     this.logBytes -= logBytes;
     this.logFrames -= logFrames;
     this.checkpoints += 1;
-    await storage.log.trim(toLsn(floor));
-    if (free.blobs.length > 0) await storage.blobs.delete(free.blobs.map(toBlobId));
+    try {
+      await storage.log.trim(toLsn(floor));
+      if (free.blobs.length > 0) {
+        space.deletions += 1;
+        await storage.blobs.delete(free.blobs.map(toBlobId));
+      }
+    } catch (error) {
+      // The next superblock must name them again, or they would stay for ever.
+      snapshots.giveBack({ pages: [], blobs: free.blobs });
+      throw error;
+    }
     space.trim();
     return result;
   }

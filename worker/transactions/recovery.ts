@@ -58,7 +58,12 @@ export async function recover(options: {
   }
   await replay.flush();
   const report = reading.report();
-  if (report.framesDropped > 0) await quarantineTail({ log: storage.log, report });
+  if (report.framesDropped > 0) {
+    await quarantineTail({ log: storage.log, report });
+    // Large values of the dropped frames are kept, and with them their ids.
+    const lastBlob = (await storage.blobs.ids()).at(-1) ?? 0;
+    state.nextBlob = Math.max(state.nextBlob, lastBlob + 1);
+  }
   state.settleAll();
   return {
     state,

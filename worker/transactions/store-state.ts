@@ -119,16 +119,18 @@ export class StoreState {
     return row;
   }
 
-  /** Lets go of large rows that were loaded for a change. Called between operations. */
+  /** Lets go of large rows that were loaded, and of pages over the budget. Called between operations. */
   trim(): void {
-    this.#blobRows.clear();
+    if (!this.space.isHeld) this.#blobRows.clear();
     this.space.trim();
   }
 
   async #loadBlobs(): Promise<void> {
     const blobs = [...this.#wantedBlobs];
     this.#wantedBlobs.clear();
-    for (const blob of blobs) this.#blobRows.set(blob, await this.readBlob(new BlobRow('', blob, 0)));
+    // All are asked for at once: what is deleted after that is still read.
+    const rows = await Promise.all(blobs.map((blob) => this.readBlob(new BlobRow('', blob, 0))));
+    for (const [at, blob] of blobs.entries()) this.#blobRows.set(blob, rows[at]!);
   }
 
   addCollection(id: number, spec: CollectionSpec, tree: number, state?: TreeState): CollectionState {
