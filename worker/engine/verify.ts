@@ -44,7 +44,7 @@ export async function verifyStore(
         if (index.state !== 'ready') continue;
         const report = await compareIndex(
           context,
-          { collection, index, visible, primary: trees.primary },
+          { collection, index, visible, primary: rows.isWhole ? trees.primary : undefined },
           damaged,
           options.signal,
         );
@@ -101,7 +101,8 @@ async function compareIndex(
     readonly collection: CollectionState;
     readonly index: IndexState;
     readonly visible: TreeState;
-    readonly primary: TreeState;
+    /** undefined when its rows cannot all be read: then the index is only read, as there is nothing to compare it with. */
+    readonly primary: TreeState | undefined;
   },
   damaged: Damage[],
   signal: AbortSignal | undefined,
@@ -113,6 +114,7 @@ async function compareIndex(
   const pause = createPause(context, signal);
   try {
     const counted = await countKeys(context, visible, pause);
+    if (primary === undefined) return { index: index.spec.name, entries: counted, missing: 0, surplus: 0 };
     const scan = new LeafScan(space, primary, ALL_KEYS, { reverse: false });
     for (;;) {
       const run = await space.whenResident(() => scan.next());
