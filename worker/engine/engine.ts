@@ -49,6 +49,7 @@ import {
   Checkpointer,
   Committer,
   type PrepareContext,
+  prepareCreates,
   prepareWrite,
   previewUpdate,
   type Recovered,
@@ -125,6 +126,7 @@ export class Engine implements EngineApi {
       // Compressing a group was measured to take longer than storing it raw (worker/wal/FORMAT.md).
       wal: createWalWriter({ log: storage.log, epoch, nextLsn, compression: undefined }),
       given: (durability) => this.#given(durability),
+      prepareCreates: (collection, rows) => prepareCreates(this.#context, collection, rows),
       setTimer: platform.setTimer,
       onStored: (appended) => this.#checkpointer.noteStored(appended),
       onChanges: (collection, events) => {
@@ -249,6 +251,7 @@ export class Engine implements EngineApi {
     return this.#committer.write(this.#preparation(request), {
       durability: durability ?? this.#options.durability,
       signal,
+      creates: singleCreate(request),
     });
   }
 
@@ -501,6 +504,11 @@ export class Engine implements EngineApi {
   #onCheckpointFailure(error: StoreError): void {
     if (error.code === 'storage/generation-mismatch') this.#committer.supersede(error);
   }
+}
+
+function singleCreate(request: WriteRequest): { readonly collection: string; readonly row: Row } | undefined {
+  const [row] = request.type === 'create' && request.rows.length === 1 ? request.rows : [];
+  return row && { collection: request.collection, row };
 }
 
 const NO_OPTIONS: LongOptions = { signal: undefined, onProgress: undefined };

@@ -9,6 +9,7 @@
  * - After an outcome that is not known, or a second writer, nothing more is written (engine/poisoned).
  */
 import { assert } from '../../src/base/assert.ts';
+import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type {
   ChangeEvent,
@@ -18,7 +19,7 @@ import type {
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
 import type { CollectionState } from '../indexes/index.ts';
-import { BlobRow, type PageSpace, type Tree, type TreeState } from '../pages/index.ts';
+import { BlobRow, PAGE_MISS, type PageSpace, type Tree, type TreeState } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { WalAppended, WalWriter } from '../wal/index.ts';
 import { type CatalogueChange, type Commit, encodeCommits, type Operation } from './commit-format.ts';
@@ -33,7 +34,13 @@ const QUEUE_LENGTH_MAX = 100_000;
 const GROUP_ROWS_MAX = 20_000;
 
 type Task = (
-  | { readonly type: 'write'; readonly prepare: () => PreparedWrite; readonly caller: Caller }
+  | {
+      readonly type: 'write';
+      readonly prepare: () => PreparedWrite;
+      /** What it creates, when that is one row: neighbours of this kind are done together. */
+      readonly creates: SingleCreate | undefined;
+      readonly caller: Caller;
+    }
   /** Changes trees without a word in the log: what is lost in a crash is done again (index builds, compaction). */
   | {
       readonly type: 'upkeep';
@@ -46,6 +53,8 @@ type Task = (
   /** Visible and told already, and to be done again. */
   readonly isTold?: true;
 };
+
+export type SingleCreate = { readonly collection: string; readonly row: Row };
 
 type Caller = {
   readonly durability: Durability;
@@ -89,6 +98,8 @@ export type CommitterOptions = {
   readonly wal: WalWriter;
   /** What a stored frame gives on this storage: `none` when it is memory. */
   readonly given: (durability: Durability) => DurabilityGiven;
+  /** Rows of single creates, prepared together, or undefined when each needs a look of its own. May throw PAGE_MISS. */
+  readonly prepareCreates: (collection: string, rows: readonly Row[]) => PreparedWrite | undefined;
   readonly setTimer: (run: () => void, ms: number) => () => void;
   /** After a group is stored and visible. */
   readonly onStored: (appended: WalAppended | undefined) => void;
@@ -109,6 +120,8 @@ export class Committer {
   #cancelTimer: (() => void) | undefined;
   #poison: StoreError | undefined;
   #idleWaiters: (() => void)[] = [];
+  /** Tasks at the front that could not be done together, and are not to be tried so again. */
+  #alone = 0;
   /** Writes to be done again before those of the queue. */
   #retried: readonly Task[] = [];
   /** How often the head went back: what was prepared across such a moment is prepared again. */
@@ -125,10 +138,11 @@ export class Committer {
 
   write(
     prepare: () => PreparedWrite,
-    options: { durability: Durability; signal: AbortSignal | undefined },
+    options: { durability: Durability; signal: AbortSignal | undefined; creates?: SingleCreate | undefined },
   ): Promise<WriteOutcome> {
+    const { durability, signal, creates } = options;
     return new Promise((resolve, reject) => {
-      this.#enqueue({ type: 'write', prepare, caller: { ...options, resolve, reject } });
+      this.#enqueue({ type: 'write', prepare, creates, caller: { durability, signal, resolve, reject } });
     });
   }
 
@@ -225,6 +239,9 @@ export class Committer {
           this.#group.rows >= GROUP_ROWS_MAX
         )
           break;
+        const together = this.#performTogether(taken);
+        taken += together;
+        if (together > 0 || this.#retried.length > 0) continue;
         const step = this.#perform(this.#queue[taken++]!);
         if (step instanceof Promise) {
           this.#isPreparing = true;
@@ -248,6 +265,60 @@ export class Committer {
   #resume(): void {
     this.#isPreparing = false;
     this.#pump();
+  }
+
+  /**
+   * Performs the single creates that stand in the queue from a position on, as one insert. Answers how many; 0 when they
+   * have to be done one by one, because one of them is refused or waits for a page.
+   */
+  #performTogether(from: number): number {
+    if (this.#alone > 0) {
+      this.#alone -= 1;
+      return 0;
+    }
+    const tasks = createsFrom(this.#queue, from);
+    const [first] = tasks;
+    if (first === undefined || tasks.length < TOGETHER_MIN) return 0;
+    const rows = tasks.map(({ creates }) => creates.row);
+    let prepared: PreparedWrite | undefined;
+    try {
+      prepared = this.#options.prepareCreates(first.creates.collection, rows);
+    } catch (error) {
+      if (error !== PAGE_MISS && !(error instanceof StoreError)) throw error;
+    }
+    if (prepared === undefined) {
+      this.#alone = tasks.length;
+      return 0;
+    }
+    this.#group.touched.add(prepared.collection);
+    try {
+      applyWrite(prepared);
+    } catch (error) {
+      if (error !== PAGE_MISS && !(error instanceof StoreError)) throw error;
+      // Part of it is applied: back to what is under way, and the rest of the group is done again.
+      const gathered = this.#group.members;
+      this.#rollBack(this.#inFlight?.states);
+      this.#retried = gathered.map(({ task, isTold }) => (isTold ? this.#told(task) : task));
+      this.#alone = tasks.length + this.#retried.length;
+      return 0;
+    }
+    this.#gatherTogether(tasks, prepared);
+    return tasks.length;
+  }
+
+  #gatherTogether(tasks: readonly CreateTask[], { collection }: PreparedWrite): void {
+    const { name } = collection.spec;
+    const hasListeners = this.#options.hasListeners(name);
+    this.#group.rows += tasks.length;
+    for (const task of tasks) {
+      const { row } = task.creates;
+      const key = collection.keyOf(row);
+      const events: readonly ChangeEvent[] = hasListeners
+        ? [{ type: 'create', key, row, before: undefined, origin: 'local' }]
+        : [];
+      const operations: readonly Operation[] = [{ type: 'put', collection: collection.id, rows: [row] }];
+      this.#gather(task, { value: undefined, operations, changed: { collection: name, events } });
+    }
   }
 
   #perform(task: Task): MaybePromise<void> {
@@ -414,8 +485,11 @@ export class Committer {
     }
     this.#state.space.version += 1;
     member.isAnswered = true;
-    const before = [...(this.#inFlight?.members ?? []), ...group.members];
-    this.#emit(before.filter(({ collection }) => collection === member.collection));
+    if (this.#options.hasListeners(member.collection)) {
+      const before = [...(this.#inFlight?.members ?? []), ...group.members];
+      this.#emit(before.filter(({ collection }) => collection === member.collection));
+    }
+    member.isTold = true;
     member.task.caller.resolve({ durability: this.#options.given('deferred'), value: member.value });
   }
 
@@ -582,6 +656,25 @@ export class Committer {
     this.#idleWaiters = [];
     for (const settle of waiters) settle();
   }
+}
+
+type CreateTask = Task & { readonly type: 'write'; readonly creates: SingleCreate };
+
+/** From so many neighbours on, one insert of them all is cheaper. */
+const TOGETHER_MIN = 32;
+const TOGETHER_MAX = 1_024;
+
+/** The run of single creates in one collection that begins at a position. */
+function createsFrom(queue: readonly Task[], from: number): readonly CreateTask[] {
+  const tasks: CreateTask[] = [];
+  for (let at = from; at < queue.length && tasks.length < TOGETHER_MAX; at += 1) {
+    const task = queue[at]!;
+    if (task.type !== 'write' || task.creates === undefined || task.isTold === true) break;
+    if (task.caller.signal?.aborted === true || task.creates.collection !== (tasks[0] ?? task).creates?.collection)
+      break;
+    tasks.push(task as CreateTask);
+  }
+  return tasks;
 }
 
 /** Each says that another writer has written what this one was about to write. */

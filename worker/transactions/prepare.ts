@@ -13,7 +13,7 @@ import { BlobRow } from '../pages/index.ts';
 import { applyChanges } from '../query/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { StoreState } from './store-state.ts';
-import { type PreparedWrite, presentRow, type RowChange, storedRow } from './write-task.ts';
+import { type PreparedWrite, presentRow, type RowChange, type RowInserts, storedRow } from './write-task.ts';
 
 /** What is wrong with a row by the collection's schema; [] when nothing is. */
 export type RowValidator = (
@@ -99,9 +99,8 @@ function prepareRows(
   throwWrong(collection, rows.length, wrong, errors);
   const validate = context.validatorOf(collection);
   const hasUnique = collection.indexes.some(({ spec }) => spec.unique);
-  const isPlain = isAscending && validate === undefined && !hasUnique && rows.length >= BULK_ROWS_MIN;
-  if (isPlain && isFresh(collection, keys, rows)) {
-    const inserts = { keys, rows, done: new Map() };
+  const inserts = planInserts(context, collection, { keys, rows, isAscending });
+  if (inserts !== undefined) {
     return { collection, changes: [], inserts, encoded: request.encoded, blobs: [], value: undefined };
   }
   const order = Array.from(keys.keys());
@@ -143,10 +142,36 @@ function prepareRows(
 /** From so many rows on, inserting tree by tree pays. */
 const BULK_ROWS_MIN = 32;
 
-/** Whether all keys are new and no row is so large that it needs a closer look. */
-function isFresh(collection: CollectionState, keys: readonly string[], rows: readonly Row[]): boolean {
-  if (!collection.primary.isBelow(keys[0]!) && keys.some((key) => collection.primary.has(key))) return false;
-  return rows.every((row) => estimateRowBytes(row) < LONG_KEY_ROW_BYTES);
+/**
+ * New rows of a collection in the form that costs least, or undefined when one of them needs a closer look: a key that
+ * is present or comes twice, a schema, a unique index, a large row.
+ */
+function planInserts(
+  { validatorOf }: PrepareContext,
+  collection: CollectionState,
+  given: { readonly keys: readonly string[]; readonly rows: readonly Row[]; readonly isAscending: boolean },
+): RowInserts | undefined {
+  let { keys, rows } = given;
+  if (rows.length < BULK_ROWS_MIN || validatorOf(collection) !== undefined) return undefined;
+  if (collection.indexes.some(({ spec }) => spec.unique)) return undefined;
+  if (rows.some((row) => estimateRowBytes(row) >= LONG_KEY_ROW_BYTES)) return undefined;
+  if (!given.isAscending) {
+    const order = Array.from(keys.keys()).sort((a, b) => (given.keys[a]! < given.keys[b]! ? -1 : 1));
+    keys = order.map((at) => given.keys[at]!);
+    rows = order.map((at) => given.rows[at]!);
+    if (keys.some((key, at) => at > 0 && key === keys[at - 1])) return undefined;
+  }
+  if (!collection.primary.isBelow(keys[0]!) && keys.some((key) => collection.primary.has(key))) return undefined;
+  return { keys, rows, done: new Map() };
+}
+
+/** Rows that single calls create, prepared together; undefined when they have to be prepared one by one. */
+export function prepareCreates(context: PrepareContext, name: string, rows: readonly Row[]): PreparedWrite | undefined {
+  const collection = context.state.must(name);
+  const keys = rows.map((row) => encodePrimaryKey(collection.keyOf(row)));
+  const isAscending = keys.every((key, at) => at === 0 || keys[at - 1]! < key);
+  const inserts = planInserts(context, collection, { keys, rows, isAscending });
+  return inserts && { collection, changes: [], inserts, encoded: undefined, blobs: [], value: undefined };
 }
 
 function presentForWrite(
