@@ -139,7 +139,11 @@ export class ModelRun {
   async #batch(engine: Engine): Promise<boolean> {
     const durability = this.#pick<Durability | undefined>([undefined, undefined, 'strict', 'deferred']);
     const items = verbsOf(engine, 'items', durability);
-    const writes = Array.from({ length: this.#chance(0.6) ? 1 : this.#int(2, 8) }, () => this.#write());
+    // Many single creates at once are done together.
+    const writes =
+      this.#chance(0.02) && this.#model.size <= this.#rowsMax
+        ? Array.from({ length: this.#int(32, 60) }, () => this.#singleCreate())
+        : Array.from({ length: this.#chance(0.6) ? 1 : this.#int(2, 8) }, () => this.#write());
     const others = this.#chance(0.05) ? this.#upkeep(engine) : Promise.resolve(true);
     const outcomes = await Promise.all(
       writes.map(({ run }) =>
@@ -280,6 +284,17 @@ export class ModelRun {
     const rows = await items.all();
     this.#assert(sameRows(rows, this.#model.sorted()), `The rows differ: ${rows.length}, not ${this.#model.size}.`);
     this.#same(await items.count(), this.#model.size, 'count()');
+  }
+
+  #singleCreate(): Write {
+    if (this.#chance(0.02)) return this.#write();
+    const key = this.#chance(0.03) ? this.#key() : this.#int(1_000, 1_000_000);
+    const row = this.#chance(0.9) ? { id: key, n: this.#scalar(), tags: this.#tags() } : this.#row(key);
+    return {
+      text: `create ${show(row)}`,
+      run: (items) => items.create(row),
+      apply: (model) => model.create([row]),
+    };
   }
 
   #write(): Write {
