@@ -51,7 +51,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
           globalSetup: './test/setup/build.ts',
-          exclude: ['e2e/perf/**'],
+          exclude: ['e2e/perf/page/**'],
           environment: 'node',
           fileParallelism: false,
           testTimeout: 180_000,

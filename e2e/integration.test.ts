@@ -226,7 +226,7 @@ describe.each(BROWSERS)('%s', (browser) => {
           await blobs.create({ id: `b${size}`, bytes });
           digests.push([`b${size}`, size, sum]);
         }
-        await blobs.create({ id: 'text', text: 'äß€😀'.repeat(40_000) });
+        await blobs.create({ id: 'text', text: '\u00e4\u00df\u20ac\ud83d\ude00'.repeat(40_000) });
         await kindRows.create({
           id: 'all',
           none: null,
@@ -290,7 +290,7 @@ describe.each(BROWSERS)('%s', (browser) => {
         };
         const sound = (await store.verify({ repair: false })).sound;
         await store.destroy();
-        return { digests, isText: text === 'äß€😀'.repeat(40_000), kinds, sound };
+        return { digests, isText: text === '\u00e4\u00df\u20ac\ud83d\ude00'.repeat(40_000), kinds, sound };
       });
       const byKey = (a: readonly [string, ...unknown[]], b: readonly [string, ...unknown[]]): number =>
         a[0] < b[0] ? -1 : 1;

@@ -19,10 +19,20 @@ import type {
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
 import type { CollectionState } from '../indexes/index.ts';
-import { BlobRow, PAGE_MISS, type PageSpace, type Tree, type TreeState } from '../pages/index.ts';
-import type { BlobWrite } from '../storage/index.ts';
+import { BlobRow, PAGE_MISS, type Tree, type TreeState } from '../pages/index.ts';
 import type { WalAppended, WalWriter } from '../wal/index.ts';
-import { type CatalogueChange, type Commit, encodeCommits, type Operation } from './commit-format.ts';
+import { type CatalogueChange, encodeCommits, type Operation } from './commit-format.ts';
+import {
+  type CreateTask,
+  createGroup,
+  createsFrom,
+  type Group,
+  type Member,
+  type SealedGroup,
+  type SingleCreate,
+  type Task,
+  TOGETHER_MIN,
+} from './group.ts';
 import type { StoreState } from './store-state.ts';
 import { applyWrite, eventsOf, operationsOf, type PreparedWrite } from './write-task.ts';
 
@@ -32,66 +42,6 @@ export const DEFERRED_MS = 20;
 const QUEUE_LENGTH_MAX = 100_000;
 /** A group is closed to further writes at about this many rows; the next one gathers them. */
 const GROUP_ROWS_MAX = 20_000;
-
-type Task = (
-  | {
-      readonly type: 'write';
-      readonly prepare: () => PreparedWrite;
-      /** What it creates, when that is one row: neighbours of this kind are done together. */
-      readonly creates: SingleCreate | undefined;
-      readonly caller: Caller;
-    }
-  /** Changes trees without a word in the log: what is lost in a crash is done again (index builds, compaction). */
-  | {
-      readonly type: 'upkeep';
-      readonly collection: CollectionState;
-      readonly run: () => unknown;
-      readonly caller: Caller;
-    }
-  | { readonly type: 'catalogue'; readonly changes: readonly CatalogueChange[]; readonly caller: Caller }
-) & {
-  /** Visible and told already, and to be done again. */
-  readonly isTold?: true;
-};
-
-export type SingleCreate = { readonly collection: string; readonly row: Row };
-
-type Caller = {
-  readonly durability: Durability;
-  readonly signal: AbortSignal | undefined;
-  readonly resolve: (outcome: WriteOutcome) => void;
-  readonly reject: (error: unknown) => void;
-};
-
-type Member = {
-  readonly task: Task;
-  readonly value: unknown;
-  readonly collection: string;
-  readonly events: readonly ChangeEvent[];
-  readonly operations: Commit;
-  isTold: boolean;
-  isAnswered: boolean;
-};
-
-type Group = {
-  members: Member[];
-  commits: Commit[];
-  blobs: BlobWrite[];
-  freedBlobs: number[];
-  catalogue: CatalogueChange[];
-  touched: Set<CollectionState>;
-  rows: number;
-  isStrict: boolean;
-  /** Whether somebody waits for the append; a group of deferred commits alone waits for its timer. */
-  isAwaited: boolean;
-  /** Trees that a deferred commit made visible already. */
-  shown: Set<Tree>;
-};
-
-type SealedGroup = Group & {
-  readonly states: ReadonlyMap<Tree, TreeState>;
-  readonly freed: PageSpace['freed'];
-};
 
 export type CommitterOptions = {
   readonly state: StoreState;
@@ -658,42 +608,8 @@ export class Committer {
   }
 }
 
-type CreateTask = Task & { readonly type: 'write'; readonly creates: SingleCreate };
-
-/** From so many neighbours on, one insert of them all is cheaper. */
-const TOGETHER_MIN = 32;
-const TOGETHER_MAX = 1_024;
-
-/** The run of single creates in one collection that begins at a position. */
-function createsFrom(queue: readonly Task[], from: number): readonly CreateTask[] {
-  const tasks: CreateTask[] = [];
-  for (let at = from; at < queue.length && tasks.length < TOGETHER_MAX; at += 1) {
-    const task = queue[at]!;
-    if (task.type !== 'write' || task.creates === undefined || task.isTold === true) break;
-    if (task.caller.signal?.aborted === true || task.creates.collection !== (tasks[0] ?? task).creates?.collection)
-      break;
-    tasks.push(task as CreateTask);
-  }
-  return tasks;
-}
-
 /** Each says that another writer has written what this one was about to write. */
 const SUPERSEDED_CODES: ReadonlySet<string> = new Set(['storage/log-collision', 'storage/generation-mismatch']);
-
-function createGroup(): Group {
-  return {
-    members: [],
-    commits: [],
-    blobs: [],
-    freedBlobs: [],
-    catalogue: [],
-    touched: new Set(),
-    rows: 0,
-    isStrict: false,
-    isAwaited: false,
-    shown: new Set(),
-  };
-}
 
 const toOperation = (change: CatalogueChange): Operation => ({ type: 'catalogue', change });
 
@@ -708,7 +624,7 @@ function refusalOf(cause: StoreError): StoreError {
     {
       details: cause.details,
       cause,
-      hint: 'Delete rows, call store.compact(), or ask for persistent storage.',
+      hint: 'Ask for persistent storage, or free space of this site elsewhere: at a full quota the browser may refuse deletes too.',
     },
   );
 }

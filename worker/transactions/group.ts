@@ -1,0 +1,102 @@
+/** What waits to be written, and what is gathered to be stored together. */
+import type { Row } from '../../src/base/row.ts';
+import type { ChangeEvent, Durability, WriteOutcome } from '../../src/protocol/engine-api.ts';
+import type { CollectionState } from '../indexes/index.ts';
+import type { PageSpace, Tree, TreeState } from '../pages/index.ts';
+import type { BlobWrite } from '../storage/index.ts';
+import type { CatalogueChange, Commit } from './commit-format.ts';
+import type { PreparedWrite } from './write-task.ts';
+
+export type Task = (
+  | {
+      readonly type: 'write';
+      readonly prepare: () => PreparedWrite;
+      /** What it creates, when that is one row: neighbours of this kind are done together. */
+      readonly creates: SingleCreate | undefined;
+      readonly caller: Caller;
+    }
+  /** Changes trees without a word in the log: what is lost in a crash is done again (index builds, compaction). */
+  | {
+      readonly type: 'upkeep';
+      readonly collection: CollectionState;
+      readonly run: () => unknown;
+      readonly caller: Caller;
+    }
+  | { readonly type: 'catalogue'; readonly changes: readonly CatalogueChange[]; readonly caller: Caller }
+) & {
+  /** Visible and told already, and to be done again. */
+  readonly isTold?: true;
+};
+
+export type SingleCreate = { readonly collection: string; readonly row: Row };
+
+export type Caller = {
+  readonly durability: Durability;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (outcome: WriteOutcome) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+export type Member = {
+  readonly task: Task;
+  readonly value: unknown;
+  readonly collection: string;
+  readonly events: readonly ChangeEvent[];
+  readonly operations: Commit;
+  isTold: boolean;
+  isAnswered: boolean;
+};
+
+export type Group = {
+  members: Member[];
+  commits: Commit[];
+  blobs: BlobWrite[];
+  freedBlobs: number[];
+  catalogue: CatalogueChange[];
+  touched: Set<CollectionState>;
+  rows: number;
+  isStrict: boolean;
+  /** Whether somebody waits for the append; a group of deferred commits alone waits for its timer. */
+  isAwaited: boolean;
+  /** Trees that a deferred commit made visible already. */
+  shown: Set<Tree>;
+};
+
+export type SealedGroup = Group & {
+  readonly states: ReadonlyMap<Tree, TreeState>;
+  readonly freed: PageSpace['freed'];
+};
+
+export function createGroup(): Group {
+  return {
+    members: [],
+    commits: [],
+    blobs: [],
+    freedBlobs: [],
+    catalogue: [],
+    touched: new Set(),
+    rows: 0,
+    isStrict: false,
+    isAwaited: false,
+    shown: new Set(),
+  };
+}
+
+export type CreateTask = Task & { readonly type: 'write'; readonly creates: SingleCreate };
+
+/** From so many neighbours on, one insert of them all is cheaper. */
+export const TOGETHER_MIN = 32;
+const TOGETHER_MAX = 1_024;
+
+/** The run of single creates in one collection that begins at a position. */
+export function createsFrom(queue: readonly Task[], from: number): readonly CreateTask[] {
+  const tasks: CreateTask[] = [];
+  for (let at = from; at < queue.length && tasks.length < TOGETHER_MAX; at += 1) {
+    const task = queue[at]!;
+    if (task.type !== 'write' || task.creates === undefined || task.isTold === true) break;
+    if (task.caller.signal?.aborted === true || task.creates.collection !== (tasks[0] ?? task).creates?.collection)
+      break;
+    tasks.push(task as CreateTask);
+  }
+  return tasks;
+}
