@@ -2,7 +2,7 @@
  * A growing byte buffer and its bounded reader, for page and commit formats. Integers are LEB128 varints of up to
  * 53 bits; strings are UTF-8 behind their length. A reader never goes past its end: damaged input is an error, not a hang.
  */
-import { assert } from './assert.ts';
+import { AssertionError } from './assert.ts';
 import { StoreError } from './store-error.ts';
 
 const encoder: TextEncoder = new TextEncoder();
@@ -36,7 +36,8 @@ export class ByteWriter {
   }
 
   varint(value: number): void {
-    assert(Number.isSafeInteger(value) && value >= 0, `Not a varint: ${value}.`);
+    // The text is made only when it is needed: this runs for every field of a page.
+    if (!Number.isSafeInteger(value) || value < 0) throw new AssertionError(`Not a varint: ${value}.`);
     this.#reserve(8);
     let rest = value;
     while (rest >= 0x80) {

@@ -1,5 +1,5 @@
 /** Brands of positions and ids that are plain numbers at run time. Each has one constructor, which checks. */
-import { assert } from './assert.ts';
+import { AssertionError } from './assert.ts';
 
 declare const brand: unique symbol;
 
@@ -11,16 +11,16 @@ export type PageId = number & { readonly [brand]: 'PageId' };
 export type BlobId = number & { readonly [brand]: 'BlobId' };
 
 export function toLsn(value: number): Lsn {
-  assert(Number.isSafeInteger(value) && value >= 0, `Not a log sequence number: ${value}.`);
+  if (!Number.isSafeInteger(value) || value < 0) throw new AssertionError(`Not a log sequence number: ${value}.`);
   return value as Lsn;
 }
 
 export function toPageId(value: number): PageId {
-  assert(Number.isSafeInteger(value) && value > 0, `Not a page id: ${value}.`);
+  if (!Number.isSafeInteger(value) || value <= 0) throw new AssertionError(`Not a page id: ${value}.`);
   return value as PageId;
 }
 
 export function toBlobId(value: number): BlobId {
-  assert(Number.isSafeInteger(value) && value > 0, `Not a blob id: ${value}.`);
+  if (!Number.isSafeInteger(value) || value <= 0) throw new AssertionError(`Not a blob id: ${value}.`);
   return value as BlobId;
 }

@@ -444,6 +444,8 @@ export class Engine implements EngineApi {
 
   /** The scan is kept while pages are missing, so that a repeated preparation goes on where it was. */
   #preparation(request: WriteRequest): () => ReturnType<typeof prepareWrite> {
+    if (request.type !== 'updateMany' && request.type !== 'deleteMany')
+      return () => prepareWrite(this.#context, request);
     let kept: { readonly version: number; readonly scan: PlanScan; readonly found: FoundRow[] } | undefined;
     const findKeys: PrepareContext['findKeys'] = (collection, selector) => {
       const { version } = this.#state.space;

@@ -20,6 +20,12 @@ const HOLD_FACTOR = 2;
 const IDLE_MS = 1_000;
 const IDLE_LOG_BYTES: number = 128 * 1024;
 
+/**
+ * Ids in the superblock of what is still to be deleted, of each kind: it has to fit one record. Those beyond are known in
+ * memory, and are only forgotten, as waste, when the engine dies while a reader has kept that many waiting.
+ */
+const PENDING_MAX = 2_000;
+
 export type CheckpointerOptions = {
   readonly state: StoreState;
   readonly storage: Storage;
@@ -131,7 +137,14 @@ export class Checkpointer {
         generation,
         trees,
         frees: free.pages,
-        superblock: (roots) => encodeCatalogue(catalogue({ roots, pendingPages: pending.pages, pendingBlobs })),
+        superblock: (roots) =>
+          encodeCatalogue(
+            catalogue({
+              roots,
+              pendingPages: pending.pages.slice(0, PENDING_MAX),
+              pendingBlobs: pendingBlobs.slice(0, PENDING_MAX),
+            }),
+          ),
         now: this.#options.now,
         yieldTask: this.#options.yieldTask,
       });
