@@ -1,6 +1,6 @@
 /**
- * Gives space back: thin neighbouring leaves are joined, pages that no tree reaches are deleted, and the log is taken
- * up. It works between writes, some leaves at a time.
+ * Gives space back: thin neighbouring leaves are joined, the pages that this frees are deleted, and the log is taken up.
+ * It works between writes, some leaves at a time. It does not look for waste: pages that no tree reaches.
  */
 import type { LongOptions } from '../../src/protocol/engine-api.ts';
 import type { CollectionState } from '../indexes/index.ts';
