@@ -1,29 +1,8 @@
-// `npm run perf`. Node 20 runs no TypeScript, so the runner is bundled first; it lives in runner/.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+// `npm run perf`; the runner is in runner/.
 import process from 'node:process';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'vite';
 import { buildIfStale } from '../../.ci/build.mjs';
+import { runBundled } from '../run-bundled.mjs';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-// Below the repository, so that the bundle's imports of packages resolve.
-await mkdir(join(root, '.cache'), { recursive: true });
-const outDir = await mkdtemp(join(root, '.cache/perf-runner-'));
-try {
-  await build({
-    configFile: false,
-    root,
-    logLevel: 'warn',
-    build: {
-      ssr: join(root, 'e2e/perf/runner/main.ts'),
-      outDir,
-      emptyOutDir: false,
-      rolldownOptions: { output: { entryFileNames: 'runner.mjs' } },
-    },
-  });
-  const { main } = await import(pathToFileURL(join(outDir, 'runner.mjs')).href);
-  process.exitCode = await main(process.argv.slice(2), { root, buildPackage: buildIfStale });
-} finally {
-  await rm(outDir, { recursive: true, force: true });
-}
+process.exitCode = await runBundled('e2e/perf/runner/main.ts', ({ main }, root) =>
+  main(process.argv.slice(2), { root, buildPackage: buildIfStale }),
+);
