@@ -292,7 +292,10 @@ function checkSchema(collection: CollectionState, row: Row, validate: RowValidat
   throw new StoreError(
     'collection/invalid-document',
     `Document ${JSON.stringify(key)} of ${collection.spec.name} breaks its schema at ${first.path}: ${first.message}`,
-    { details: { collection: collection.spec.name, key, issues: issues.slice(0, WRONG_ROWS_MAX) } },
+    {
+      details: { collection: collection.spec.name, key, issues: issues.slice(0, WRONG_ROWS_MAX) },
+      hint: `Nothing was stored. Correct ${first.path} and try again; details.issues has all that is wrong.`,
+    },
   );
 }
 
