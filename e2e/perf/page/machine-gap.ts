@@ -3,7 +3,7 @@
  * main thread below it says nothing about the store.
  */
 
-export type MachineGapWatch = { restart(): void; longestMs(): number; end(): void };
+export type MachineGapWatch = { longestMs(): number; end(): void };
 
 /** Microseconds, in shared memory: a message would have to wait for the thread that is watched. */
 export async function watchMachineGap(): Promise<MachineGapWatch> {
@@ -15,7 +15,6 @@ export async function watchMachineGap(): Promise<MachineGapWatch> {
     worker.postMessage(longest);
   });
   return {
-    restart: () => void Atomics.store(longest, 0, 0),
     longestMs: () => Atomics.load(longest, 0) / 1_000,
     end: () => worker.terminate(),
   };

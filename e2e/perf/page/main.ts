@@ -1,5 +1,5 @@
 /** The page: runs one step of one scenario on one system when the runner says so. */
-import { type MachineGapWatch, watchMachineGap } from './machine-gap.ts';
+import { watchMachineGap } from './machine-gap.ts';
 import { watchMainThreadGap } from './main-thread-gap.ts';
 import type { StepContext } from './scenario.ts';
 import { mustScenario } from './scenarios/index.ts';
@@ -23,21 +23,11 @@ window.perfStep = async (request: StepRequest): Promise<StepReply> => {
   const system = loaded.get(request.system);
   if (step === undefined || system === undefined) throw new Error(`Nothing to run for ${JSON.stringify(request)}.`);
   const samples: { [metric: string]: number[] } = {};
-  const machine = await watchMachineGap();
-  try {
-    await step.run(createContext(request, system, samples, machine));
-  } finally {
-    machine.end();
-  }
+  await step.run(createContext(request, system, samples));
   return { samples };
 };
 
-function createContext(
-  request: StepRequest,
-  system: System,
-  samples: { [metric: string]: number[] },
-  machine: MachineGapWatch,
-): StepContext {
+function createContext(request: StepRequest, system: System, samples: { [metric: string]: number[] }): StepContext {
   const recordLongest = (metric: string, value: number): void => {
     samples[metric] = [Math.max(value, samples[metric]?.[0] ?? 0)];
   };
@@ -46,25 +36,32 @@ function createContext(
     // One by one: spreading tens of thousands of samples into push would overflow the stack.
     for (const value of values) samples[metric].push(value);
   };
-  const watched = async (run: () => Promise<void>): Promise<number> => {
-    machine.restart();
-    const watch = watchMainThreadGap();
+  const elapsed = async (run: () => Promise<void>): Promise<number> => {
     const start = performance.now();
     await run();
-    const elapsedMs = performance.now() - start;
-    recordLongest(GAP_METRIC, watch.stop());
-    recordLongest(MACHINE_GAP_METRIC, machine.longestMs());
-    return elapsedMs;
+    return performance.now() - start;
   };
   return {
     system: mustSystem(request.system),
     size: request.size,
     operations: request.operations,
     record,
-    watched,
+    elapsed,
+    async watched(run) {
+      // Only while it is looked at: two threads that wake every millisecond slow down whatever changes threads.
+      const machine = await watchMachineGap();
+      const watch = watchMainThreadGap();
+      try {
+        return await elapsed(run);
+      } finally {
+        recordLongest(GAP_METRIC, watch.stop());
+        recordLongest(MACHINE_GAP_METRIC, machine.longestMs());
+        machine.end();
+      }
+    },
     async timed(metric, run) {
       let result: Awaited<ReturnType<typeof run>> | undefined;
-      const elapsedMs = await watched(async () => {
+      const elapsedMs = await elapsed(async () => {
         result = await run();
       });
       record(metric, elapsedMs);

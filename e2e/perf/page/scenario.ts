@@ -17,9 +17,11 @@ export interface StepContext {
   /** Opens the store of this run. The runner's page keeps the last session, so that its memory can be measured. */
   open(options?: Partial<Omit<OpenOptions, 'name'>>): Promise<Session>;
   record(metric: string, ...values: number[]): void;
-  /** Records how long `run` took, and lets the main thread be watched meanwhile. */
+  /** Records how long `run` took. */
   timed<Result>(metric: string, run: () => Promise<Result>): Promise<Result>;
-  /** Watches the main thread during `run`, which takes its own times. Answers the milliseconds it took. */
+  /** The milliseconds that `run` took; it may take times of its own. */
+  elapsed(run: () => Promise<void>): Promise<number>;
+  /** The same, and watches the main thread meanwhile, which costs time of its own. */
   watched(run: () => Promise<void>): Promise<number>;
 }
 

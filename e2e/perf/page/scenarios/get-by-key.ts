@@ -22,7 +22,7 @@ export const getByKey: Scenario = defineScenario({
         for (let call = 0; call < WARM_UP; call++) await session.get(taskId(randomBelow(random, context.size)));
         const rows: unknown[] = [];
         const times: number[] = [];
-        await context.watched(async () => {
+        await context.elapsed(async () => {
           for (const number of numbers) {
             const id = taskId(number);
             const start = performance.now();

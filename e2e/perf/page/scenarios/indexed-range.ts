@@ -32,7 +32,7 @@ export const indexedRange: Scenario = defineScenario({
         const ranges = Array.from({ length: context.operations }, draw);
         const answers: (readonly unknown[])[] = [];
         const times: number[] = [];
-        await context.watched(async () => {
+        await context.elapsed(async () => {
           for (const { first } of ranges) {
             const start = performance.now();
             answers.push(await session.range(first.project, first.dueAt, LIMIT));

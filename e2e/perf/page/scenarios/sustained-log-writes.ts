@@ -36,7 +36,7 @@ export const sustainedLogWrites: Scenario = defineScenario({
             perSecond[second] = (perSecond[second] ?? 0) + 1;
           }
         };
-        const elapsedMs = await context.watched(async () => {
+        const elapsedMs = await context.elapsed(async () => {
           await Promise.all(Array.from({ length: IN_FLIGHT_MAX }, lane));
         });
         context.record('rate', (done / elapsedMs) * 1_000);
