@@ -44,20 +44,21 @@ export class IndexState {
     const single = this.#single;
     if (single !== undefined) {
       const value = single(row);
-      if (typeof value === 'object' && value !== null) this.#noteArrays(row);
-      else if (value === undefined) this.#noteArrays(row);
+      if (mayMeetArray(value)) this.#noteArrays(row);
       return this.#component(value) + COMPONENT_END;
     }
     if (this.#accepts !== undefined && !this.#accepts(row)) return undefined;
     if (this.spec.multi) return this.#elements(row);
-    this.#noteArrays(row);
     let entry = '';
     let isPresent = !this.spec.sparse;
+    let isPlain = true;
     for (const read of this.#readers) {
       const value = read(row);
       if (value !== undefined) isPresent = true;
+      if (mayMeetArray(value)) isPlain = false;
       entry += this.#component(value) + COMPONENT_END;
     }
+    if (!isPlain) this.#noteArrays(row);
     return isPresent ? entry : undefined;
   }
 
@@ -85,6 +86,10 @@ export class IndexState {
     return [...entries];
   }
 }
+
+/** Whether an array may stand on the path to a value: at its end, or on the way to what then seems to be missing. */
+const mayMeetArray = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'object' && value !== null);
 
 export const entryList = (entries: IndexEntries): readonly string[] =>
   entries === undefined ? [] : typeof entries === 'string' ? [entries] : entries;
