@@ -88,8 +88,7 @@ export class IndexState {
 }
 
 /** Whether an array may stand on the path to a value: at its end, or on the way to what then seems to be missing. */
-const mayMeetArray = (value: unknown): boolean =>
-  value === undefined || (typeof value === 'object' && value !== null);
+const mayMeetArray = (value: unknown): boolean => value === undefined || (typeof value === 'object' && value !== null);
 
 export const entryList = (entries: IndexEntries): readonly string[] =>
   entries === undefined ? [] : typeof entries === 'string' ? [entries] : entries;
