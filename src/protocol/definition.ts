@@ -27,7 +27,7 @@ export type CollectionSpec = {
   readonly version: number;
 };
 
-/** Fields by dotted path: a value (equality) or `{ $eq, $gt, $gte, $lt, $lte, $in }`; all must hold. */
+/** Conditions by dotted path, and `$and`, `$or`, `$nor` of selectors; all must hold (worker/query/SELECTORS.md). */
 export type Selector = { readonly [path: string]: unknown };
 
 export type SortOrder = readonly (readonly [path: string, direction: 1 | -1])[];

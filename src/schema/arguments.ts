@@ -2,23 +2,76 @@
 import type { Row } from '../base/row.ts';
 import type { ArrayPath, NumberPath, Path, ValueAt } from './paths.ts';
 
+/** On an array, also what one of its elements may be. */
 type Operand<V> = V extends readonly (infer E)[] ? V | E : V;
+type Has<V, Wanted> = unknown extends V
+  ? true
+  : [Extract<NonNullable<Operand<V>>, Wanted>] extends [never]
+    ? false
+    : true;
+/** An operand that only some types of values have. */
+type For<V, Wanted, Operand> = Has<V, Wanted> extends true ? Operand : never;
+type ElementOf<V> = unknown extends V ? unknown : NonNullable<V> extends readonly (infer E)[] ? E : never;
 
-/** A value (equality), or operators that must all hold. On an array: what one element must fulfil. */
-export type Condition<V> =
-  | Operand<V>
-  | null
-  | {
-      readonly $eq?: Operand<V> | null;
-      readonly $gt?: Operand<V>;
-      readonly $gte?: Operand<V>;
-      readonly $lt?: Operand<V>;
-      readonly $lte?: Operand<V>;
-      readonly $in?: readonly (Operand<V> | null)[];
-    };
+/** Types as `$type` names them: those of values that documents can hold. */
+export type TypeName =
+  | 'double'
+  | 'string'
+  | 'object'
+  | 'array'
+  | 'binData'
+  | 'bool'
+  | 'date'
+  | 'null'
+  | 'int'
+  | 'long'
+  | 'number';
+type TypeOperand = TypeName | 1 | 2 | 3 | 4 | 5 | 8 | 9 | 10 | 16 | 18;
 
-/** Conditions by dotted path; all must hold. */
-export type SelectorFor<T> = { readonly [P in Path<T>]?: Condition<ValueAt<T, P>> | undefined };
+/** Operators that must all hold; on an array, each for one of its elements. */
+export type ConditionOperators<V> = {
+  readonly $eq?: Operand<V> | null;
+  readonly $ne?: Operand<V> | null;
+  readonly $gt?: Operand<V>;
+  readonly $gte?: Operand<V>;
+  readonly $lt?: Operand<V>;
+  readonly $lte?: Operand<V>;
+  readonly $in?: readonly (Operand<V> | For<V, string, RegExp> | null)[];
+  readonly $nin?: readonly (Operand<V> | For<V, string, RegExp> | null)[];
+  readonly $not?: ConditionOperators<V> | For<V, string, RegExp>;
+  readonly $exists?: boolean | 0 | 1;
+  readonly $type?: TypeOperand | readonly TypeOperand[];
+  readonly $regex?: For<V, string, RegExp | string>;
+  readonly $options?: For<V, string, string>;
+  readonly $mod?: For<V, number, readonly [divisor: number, remainder: number]>;
+  readonly $all?: readonly (
+    | Operand<V>
+    | For<V, string, RegExp>
+    | { readonly $elemMatch: ElementCondition<ElementOf<V>> }
+  )[];
+  readonly $size?: NonNullable<V> extends readonly unknown[] ? number : unknown extends V ? number : never;
+  readonly $elemMatch?: [ElementOf<V>] extends [never] ? never : ElementCondition<ElementOf<V>>;
+};
+
+type ElementCondition<E> =
+  | ConditionOperators<E>
+  | (E extends object ? SelectorFor<E> : never)
+  | (unknown extends E ? Row : never);
+
+/** A value (equality), a pattern, or operators. */
+export type Condition<V> = Operand<V> | null | For<V, string, RegExp> | ConditionOperators<V>;
+
+/** Conditions by dotted path, and selectors joined by `$and`, `$or` and `$nor`; all must hold. */
+export type SelectorFor<T> = {
+  readonly [P in Path<T>]?: Condition<ValueAt<T, P>> | undefined;
+} & {
+  /** Into an array by number: `'steps.0.done'`. */
+  readonly [P in `${string}.${number}` | `${string}.${number}.${string}`]?: unknown;
+} & {
+  readonly $and?: readonly SelectorFor<T>[];
+  readonly $or?: readonly SelectorFor<T>[];
+  readonly $nor?: readonly SelectorFor<T>[];
+};
 
 export type Direction = 1 | -1;
 /** `{ dueAt: 1 }`, or pairs where the order of fields is computed. */

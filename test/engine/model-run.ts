@@ -12,7 +12,7 @@ import { copyMemoryImage, createMemoryStorage, type MemoryImage } from '../../wo
 import { createFaultyStorage, type StorageFaults } from '../fakes/faulty-storage.ts';
 import { createSeededRandom } from '../fakes/seeded-random.ts';
 import { PlainModel } from '../oracle/plain-model.ts';
-import { matches } from '../oracle/plain-order.ts';
+import { matches } from '../oracle/plain-selector.ts';
 import { collection, createMemoryImage, index, openOnStorage } from './engine-fixture.ts';
 import { LONG, VERIFY, type Verbs, verbsOf } from './engine-verbs.ts';
 

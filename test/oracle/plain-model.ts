@@ -3,7 +3,8 @@ import type { Key, Row } from '../../src/base/row.ts';
 import type { IndexSpec, Selector, SortOrder } from '../../src/protocol/definition.ts';
 import type { Changes } from '../../src/protocol/engine-api.ts';
 import { applyChanges } from '../../worker/query/index.ts';
-import { compareKeys, compareValues, fieldAt, leavesAt, matches } from './plain-order.ts';
+import { compareKeys, compareValues, fieldAt, leavesAt } from './plain-order.ts';
+import { matches } from './plain-selector.ts';
 
 /** What a call must be refused with. */
 export class Refusal extends Error {

@@ -1,6 +1,6 @@
 /**
- * The order and the meaning of selectors, written down plainly: no encoding, no index, no plan. It shares nothing with the
- * store, so that both are wrong alike only when the rule was misread twice.
+ * The order of values and the meaning of paths, written down plainly: no encoding, no index, no plan. It shares nothing
+ * with the store, so that both are wrong alike only when the rule was misread twice.
  */
 import type { Row } from '../../src/base/row.ts';
 
@@ -16,8 +16,8 @@ function kindOf(value: unknown): (typeof RANKS)[number] {
   return ArrayBuffer.isView(value) || value instanceof ArrayBuffer ? 'binary' : 'object';
 }
 
-const rankOf = (value: unknown): number => RANKS.indexOf(kindOf(value));
-const isPlain = (value: unknown): value is Row => kindOf(value) === 'object';
+export const rankOf = (value: unknown): number => RANKS.indexOf(kindOf(value));
+export const isPlain = (value: unknown): value is Row => kindOf(value) === 'object';
 
 /** Negative, zero or positive. Missing and null are the same; NaN is the lowest number; 0 and -0 are the same. */
 export function compareValues(a: unknown, b: unknown): number {
@@ -48,7 +48,7 @@ export function compareValues(a: unknown, b: unknown): number {
 
 function compareNumbers(a: number, b: number): number {
   if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
-  return a - b;
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function compareArrays(a: readonly unknown[], b: readonly unknown[]): number {
@@ -100,31 +100,4 @@ export function fieldAt(row: Row, path: string): unknown {
     value = value[segment];
   }
   return value;
-}
-
-export function matches(row: Row, selector: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(selector).every(([path, operand]) => {
-    if (operand === undefined) return true;
-    const isOperators = isPlain(operand) && Object.keys(operand).some((name) => name.startsWith('$'));
-    const operators = isOperators ? Object.entries(operand) : [['$eq', operand] as const];
-    return operators.every(([operator, wanted]) => holds(row, path.split('.'), operator as string, wanted));
-  });
-}
-
-function holds(row: Row, segments: readonly string[], operator: string, wanted: unknown): boolean {
-  const leaves = [...leavesAt(row, segments)];
-  const candidates = leaves.flatMap((leaf) => (Array.isArray(leaf) ? [leaf, ...leaf] : [leaf]));
-  if (leaves.length === 0) candidates.push(null);
-  return candidates.some((value) => test(value, operator, wanted));
-}
-
-function test(value: unknown, operator: string, wanted: unknown): boolean {
-  if (operator === '$in') return (wanted as readonly unknown[]).some((each) => compareValues(value, each) === 0);
-  const order = compareValues(value, wanted);
-  if (operator === '$eq') return order === 0;
-  if (rankOf(value) !== rankOf(wanted)) return false;
-  if (operator === '$gt') return order > 0;
-  if (operator === '$gte') return order >= 0;
-  if (operator === '$lt') return order < 0;
-  return order <= 0;
 }

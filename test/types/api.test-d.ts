@@ -85,6 +85,31 @@ async function uses(): Promise<void> {
   );
   await store.tasks.find({}, { sort: [['rank', 1]], skip: 2, signal: AbortSignal.timeout(5), timeoutMs: 5 });
   await store.anything.find({ 'a.b': { $gt: 1 } });
+  await store.tasks.find({
+    $or: [{ title: /^a/ }, { $and: [{ rank: { $not: { $mod: [2, 0] } } }, { dueAt: { $exists: false } }] }],
+    tags: { $all: ['a', /b/], $size: 2 },
+    steps: { $elemMatch: { name: { $regex: 'x', $options: 'i' }, done: true } },
+    'steps.0.done': false,
+    rank: { $type: 'int', $nin: [1, null], $ne: 5 },
+  });
+  await store.tasks.find({ tags: { $elemMatch: { $gt: 'a', $lt: 'b' } }, title: { $in: ['a', /b/] } });
+  await store.anything.find({ $nor: [{ a: { $size: 1 } }, { 'b.c': { $regex: 'x' } }], d: { $elemMatch: { e: 1 } } });
+  // @ts-expect-error only strings match patterns
+  await store.tasks.find({ rank: /a/ });
+  // @ts-expect-error only strings match patterns
+  await store.tasks.find({ rank: { $regex: 'a' } });
+  // @ts-expect-error only numbers have a remainder
+  await store.tasks.find({ title: { $mod: [2, 0] } });
+  // @ts-expect-error only arrays have a size
+  await store.tasks.find({ title: { $size: 2 } });
+  // @ts-expect-error only arrays have elements
+  await store.tasks.find({ rank: { $elemMatch: { $gt: 1 } } });
+  // @ts-expect-error the element has no such field
+  await store.tasks.find({ steps: { $elemMatch: { colour: 'red' } } });
+  // @ts-expect-error no such path in a branch
+  await store.tasks.find({ $or: [{ colour: 'red' }] });
+  // @ts-expect-error no such type
+  await store.tasks.find({ rank: { $type: 'objectId' } });
   // @ts-expect-error no such path
   await store.tasks.find({ 'address.street': 'x' });
   // @ts-expect-error the operand has the wrong type

@@ -36,7 +36,7 @@ export function valuesAt(row: Row, segments: readonly string[], from = 0): reado
     const segment = segments[depth]!;
     if (Array.isArray(value)) {
       const found: unknown[] = [];
-      if (/^\d+$/.test(segment) && value[Number(segment)] !== undefined) {
+      if (/^(?:0|[1-9]\d{0,9})$/.test(segment) && value[Number(segment)] !== undefined) {
         found.push(...valuesIn(value[Number(segment)], segments, depth + 1));
       }
       for (const element of value) {

@@ -21,7 +21,7 @@ import {
   wantKey,
 } from '../pages/index.ts';
 import type { Plan } from './planner.ts';
-import { compilePredicate, type Predicate } from './selector.ts';
+import { allOf, compilePredicate, type Predicate } from './selector/index.ts';
 
 /** The states of a collection's trees that one query reads. */
 export type ReadView = {
@@ -58,7 +58,7 @@ export class PlanScan {
     this.#view = view;
     this.#plan = plan;
     this.#state = view.stateOf(plan);
-    this.#accepts = plan.residual.length === 0 ? undefined : compilePredicate(plan.residual);
+    this.#accepts = plan.residual.length === 0 ? undefined : compilePredicate(allOf(plan.residual));
     this.#seen = plan.hasRepeats ? new Set() : undefined;
   }
 

@@ -14,7 +14,29 @@ import {
 } from '../indexes/index.ts';
 import type { KeyRange } from '../pages/index.ts';
 import { parsePath } from './paths.ts';
-import { type Condition, ENCODED_NULL, parseSelector, tagOf } from './selector.ts';
+import {
+  conjunctsOf,
+  type Interest,
+  interestOf,
+  interestOfField,
+  isExactInterest,
+  parseSelector,
+  type SelectorNode,
+  tagOf,
+} from './selector/index.ts';
+
+/** A condition on one path, and the part of the selector that it comes from. */
+type Condition = Interest & {
+  readonly node: SelectorNode;
+  /** Whether the condition says all that the part does, where no array stands at the path. */
+  readonly isExact: boolean;
+};
+type Equality = Extract<Condition, { type: 'equals' }>;
+type Range = Extract<Condition, { type: 'range' }>;
+
+const isEquality = (condition: Condition): condition is Equality => condition.type === 'equals';
+const isRange = (condition: Condition): condition is Range => condition.type === 'range';
+const ENCODED_NULL = encodeComponent(null);
 
 export type Plan = {
   /** undefined: the primary tree. */
@@ -25,19 +47,22 @@ export type Plan = {
   readonly reverse: boolean;
   readonly isSorted: boolean;
   /** Conditions that the ranges do not answer. */
-  readonly residual: readonly Condition[];
+  readonly residual: readonly SelectorNode[];
   /** Whether a row may come more than once. */
   readonly hasRepeats: boolean;
 };
 
 /** The character after COMPONENT_END: above every key that continues a component, below every longer component. */
 const AFTER_END = String.fromCharCode(COMPONENT_END.charCodeAt(0) + 1);
-const nextTag = (tag: string): string => String.fromCharCode(tag.charCodeAt(0) + 1);
+
+/** Ends a bound that lies just above a value. */
+const JUST_ABOVE = '\u0000';
 
 type Candidate = Plan & { readonly score: number };
 
 export function planFind(collection: CollectionState, find: Pick<FindSpec, 'selector' | 'sort'>): Plan {
-  const conditions = parseSelector(find.selector);
+  const parts = conjunctsOf(parseSelector(find.selector));
+  const conditions = parts.flatMap(conditionsOf);
   for (const [path, direction] of find.sort) {
     parsePath(path);
     if (direction !== 1 && direction !== -1) {
@@ -46,29 +71,39 @@ export function planFind(collection: CollectionState, find: Pick<FindSpec, 'sele
       });
     }
   }
-  let best: Candidate = planPrimary(collection, conditions, find.sort);
+  let best: Candidate = planPrimary(collection, parts, conditions, find.sort);
   for (const index of collection.indexes) {
-    const candidate = planIndex(index, conditions, find.sort, collection.spec.key);
+    const candidate = planIndex(index, parts, conditions, find.sort, collection.spec.key);
     if (candidate !== undefined && candidate.score > best.score) best = candidate;
   }
   return best;
 }
 
-function planPrimary(collection: CollectionState, conditions: readonly Condition[], sort: SortOrder): Candidate {
+function conditionsOf(node: SelectorNode): readonly Condition[] {
+  if (node.type !== 'field') return interestOf(node).map((interest) => ({ ...interest, node, isExact: false }));
+  return interestOfField(node).map((interest) => ({ ...interest, node, isExact: isExactInterest(node) }));
+}
+
+function planPrimary(
+  collection: CollectionState,
+  parts: readonly SelectorNode[],
+  conditions: readonly Condition[],
+  sort: SortOrder,
+): Candidate {
   const keyField = collection.spec.key;
   const reverse = sort.length > 0 && sort[0]![1] === -1;
   const isSorted = sort.length === 0 || sort[0]![0] === keyField;
-  const equal = conditions.find(({ path, isIn }) => path === keyField && isIn !== undefined);
-  const base = { index: undefined, reverse, isSorted, residual: conditions, hasRepeats: false };
+  const equal = conditions.filter(isEquality).find(({ path }) => path === keyField);
+  const base = { index: undefined, reverse, isSorted, residual: parts, hasRepeats: false };
   if (equal !== undefined) {
-    const keys = equal
-      .isIn!.map(primaryFromComponent)
+    const keys = equal.equals
+      .map(primaryFromComponent)
       .filter((key) => key !== undefined)
       .sort();
     const ranges = keys.map((key) => ({ from: key, to: `${key}\u0000` }));
     return { ...base, access: 'key', ranges: reverse ? ranges.reverse() : ranges, score: 100 };
   }
-  const range = primaryRange(conditions.filter(({ path }) => path === keyField));
+  const range = primaryRange(conditions.filter(isRange).filter(({ path }) => path === keyField));
   if (range !== undefined)
     return { ...base, access: 'key', ranges: [range], score: 5 + (isSorted && sort.length > 0 ? 3 : 0) };
   return {
@@ -81,6 +116,10 @@ function planPrimary(collection: CollectionState, conditions: readonly Condition
 
 /** A number component is '2' and digits, a string component '3' and content; primary keys have '\b' or nothing instead. */
 function primaryFromComponent(component: string): string | undefined {
+  if (component.endsWith(JUST_ABOVE)) {
+    const below = primaryFromComponent(component.slice(0, -1));
+    return below === undefined ? undefined : below + JUST_ABOVE;
+  }
   // The empty key has a character of its own, to come after numbers.
   if (tagOf(component) === STRING_TAG) return component.slice(1) || encodePrimaryKey('');
   return tagOf(component) === NUMBER_TAG ? COMPONENT_END + component.slice(1) : undefined;
@@ -90,22 +129,22 @@ const STRING_TAG = tagOf(encodeComponent(''));
 const NUMBER_TAG = tagOf(encodeComponent(0));
 
 /** Bounds on the key; what they let through of another type, the residual conditions refuse. */
-function primaryRange(conditions: readonly Condition[]): KeyRange | undefined {
+function primaryRange(conditions: readonly Range[]): KeyRange | undefined {
   if (conditions.length === 0) return undefined;
   let from: string | undefined;
   let to: string | undefined;
   for (const { low, high } of conditions) {
-    const above = low === undefined ? undefined : primaryFromComponent(low.encoded);
-    const below = high === undefined ? undefined : primaryFromComponent(high.encoded);
+    const above = low.length === 1 ? undefined : primaryFromComponent(low);
+    const below = high.length === 1 ? undefined : primaryFromComponent(high);
     if (above !== undefined && (from === undefined || above > from)) from = above;
-    // One character more lets an inclusive bound itself through.
-    if (below !== undefined && (to === undefined || below < to)) to = high!.isInclusive ? `${below}\u0000` : below;
+    if (below !== undefined && (to === undefined || below < to)) to = below;
   }
   return { from, to };
 }
 
 function planIndex(
   index: IndexState,
+  parts: readonly SelectorNode[],
   conditions: readonly Condition[],
   sort: SortOrder,
   keyField: string,
@@ -113,24 +152,26 @@ function planIndex(
   const { spec } = index;
   if (index.state !== 'ready') return undefined;
   if (!spec.multi && index.meetsArrays) return undefined;
-  const implied = impliedConditions(index, conditions);
+  const implied = impliedParts(index, parts);
   if (implied === undefined) return undefined;
-  const open = conditions.filter((condition) => !implied.includes(condition));
-  if (spec.multi) return planMulti(index, open);
+  const openParts = parts.filter((part) => !implied.includes(part));
+  const open = conditions.filter(({ node }) => !implied.includes(node));
+  if (spec.multi) return planMulti(index, openParts, open);
   const isExact = !spec.caseInsensitive;
   const used: Condition[] = [];
   let prefixes = [''];
   let depth = 0;
   for (; depth < spec.on.length; depth += 1) {
-    const equal = open.find(({ path, isIn }) => path === spec.on[depth] && isIn !== undefined);
+    const equal = open.filter(isEquality).find(({ path }) => path === spec.on[depth]);
     // Several values give several ranges; only the last of the equalities may, to keep ranges few and in order.
     if (equal === undefined || prefixes.length > 1) break;
     used.push(equal);
-    prefixes = prefixes.flatMap((prefix) => equal.isIn!.map((value) => prefix + indexed(index, value) + COMPONENT_END));
+    prefixes = prefixes.flatMap((prefix) =>
+      equal.equals.map((value) => prefix + indexed(index, value) + COMPONENT_END),
+    );
   }
   const equalities = depth;
-  const bounds =
-    prefixes.length > 1 ? [] : open.filter(({ path, isIn }) => path === spec.on[depth] && isIn === undefined);
+  const bounds = prefixes.length > 1 ? [] : open.filter(isRange).filter(({ path }) => path === spec.on[depth]);
   const canRange = bounds.length > 0 && isExact && sameTag(bounds);
   if (canRange) used.push(...bounds);
   if (!answersMissing(index, used)) return undefined;
@@ -148,25 +189,30 @@ function planIndex(
     ranges: reverse ? ranges.reverse() : ranges,
     reverse,
     isSorted: sort.length === 0 || order !== undefined,
-    residual: isExact ? open.filter((condition) => !used.includes(condition)) : open,
+    residual: isExact ? without(openParts, used) : openParts,
     hasRepeats: false,
     score:
       equalities * 10 + (canRange ? 5 : 0) + (order !== undefined && sort.length > 0 ? 3 : 0) + (spec.unique ? 1 : 0),
   };
 }
 
+const without = (parts: readonly SelectorNode[], used: readonly Condition[]): readonly SelectorNode[] =>
+  parts.filter((part) => !used.some(({ node, isExact }) => isExact && node === part));
+
 /** A row has an entry for each element, so bounds that different elements may fulfil cannot be joined into one range. */
-function planMulti(index: IndexState, open: readonly Condition[]): Candidate | undefined {
+function planMulti(
+  index: IndexState,
+  openParts: readonly SelectorNode[],
+  open: readonly Condition[],
+): Candidate | undefined {
   const [path] = index.spec.on;
-  const accepts = (condition: Condition): boolean =>
-    condition.path === path &&
-    ![...(condition.isIn ?? []), condition.low?.encoded, condition.high?.encoded].some(isNullOrArray);
-  const equal = open.find((condition) => condition.isIn !== undefined && accepts(condition));
-  const chosen = equal ?? (index.spec.caseInsensitive ? undefined : open.find(accepts));
+  const fitting = open.filter((condition) => condition.path === path && !touchesNullOrArray(condition));
+  const equal = fitting.find(isEquality);
+  const chosen = equal ?? (index.spec.caseInsensitive ? undefined : fitting[0]);
   if (chosen === undefined) return undefined;
   const ranges =
-    chosen.isIn !== undefined
-      ? [...new Set(chosen.isIn.map((value) => indexed(index, value) + COMPONENT_END))]
+    chosen.type === 'equals'
+      ? [...new Set(chosen.equals.map((value) => indexed(index, value) + COMPONENT_END))]
           .sort()
           .map((prefix) => ({ from: prefix, to: afterPrefix(prefix) }))
       : [boundedRange('', [chosen])];
@@ -177,14 +223,15 @@ function planMulti(index: IndexState, open: readonly Condition[]): Candidate | u
     ranges,
     reverse: false,
     isSorted: false,
-    residual: isExact ? open.filter((condition) => condition !== chosen) : open,
-    hasRepeats: chosen.isIn === undefined || chosen.isIn.length > 1,
-    score: chosen.isIn !== undefined ? 10 : 5,
+    residual: isExact ? without(openParts, [chosen]) : openParts,
+    hasRepeats: chosen.type === 'range' || chosen.equals.length > 1,
+    score: chosen.type === 'equals' ? 10 : 5,
   };
 }
 
-const isNullOrArray = (encoded: string | undefined): boolean =>
-  encoded !== undefined && (encoded === ENCODED_NULL || tagOf(encoded) === ARRAY_TAG);
+const touchesNullOrArray = (condition: Condition): boolean =>
+  condition.type === 'equals' ? condition.equals.some(isNullOrArray) : isNullOrArray(condition.low);
+const isNullOrArray = (encoded: string): boolean => encoded === ENCODED_NULL || tagOf(encoded) === ARRAY_TAG;
 const ARRAY_TAG = tagOf(encodeComponent([]));
 
 /** The operand as the index holds it. */
@@ -192,12 +239,12 @@ function indexed(index: IndexState, encoded: string): string {
   return index.spec.caseInsensitive && tagOf(encoded) === STRING_TAG ? index.foldEncoded(encoded) : encoded;
 }
 
-/** The conditions that a partial index answers by its existence, or undefined when the query does not imply its `where`. */
-function impliedConditions(index: IndexState, conditions: readonly Condition[]): readonly Condition[] | undefined {
+/** The parts that a partial index answers by its existence, or undefined when the query does not imply its `where`. */
+function impliedParts(index: IndexState, parts: readonly SelectorNode[]): readonly SelectorNode[] | undefined {
   if (index.spec.where === undefined) return [];
-  const implied: Condition[] = [];
-  for (const needed of parseSelector(index.spec.where)) {
-    const same = conditions.find((condition) => JSON.stringify(condition) === JSON.stringify(needed));
+  const implied: SelectorNode[] = [];
+  for (const needed of conjunctsOf(parseSelector(index.spec.where))) {
+    const same = parts.find((part) => JSON.stringify(part) === JSON.stringify(needed));
     if (same === undefined) return undefined;
     implied.push(same);
   }
@@ -207,30 +254,28 @@ function impliedConditions(index: IndexState, conditions: readonly Condition[]):
 /** A sparse index has no entry for rows that lack all its paths, so some used condition must refuse missing values. */
 function answersMissing(index: IndexState, used: readonly Condition[]): boolean {
   if (!index.spec.sparse) return true;
-  return used.some(({ isIn, low, high }) => ![...(isIn ?? []), low?.encoded, high?.encoded].includes(ENCODED_NULL));
+  return used.some((condition) =>
+    condition.type === 'equals' ? !condition.equals.includes(ENCODED_NULL) : tagOf(condition.low) !== ENCODED_NULL,
+  );
 }
 
-const sameTag = (bounds: readonly Condition[]): boolean =>
-  new Set(bounds.map(({ low, high }) => tagOf((low ?? high)!.encoded))).size === 1;
+const sameTag = (bounds: readonly Range[]): boolean => new Set(bounds.map(({ low }) => tagOf(low))).size === 1;
 
 const afterPrefix = (prefix: string): string => prefix.slice(0, -1) + AFTER_END;
 
-function boundedRange(prefix: string, bounds: readonly Condition[]): KeyRange {
-  const tag = tagOf((bounds[0]!.low ?? bounds[0]!.high)!.encoded);
-  let from = prefix + tag;
-  let to = prefix + nextTag(tag);
+function boundedRange(prefix: string, bounds: readonly Range[]): KeyRange {
+  let from = prefix;
+  let to: string | undefined;
   for (const { low, high } of bounds) {
-    if (low !== undefined) {
-      const edge = prefix + low.encoded + (low.isInclusive ? '' : AFTER_END);
-      if (edge > from) from = edge;
-    }
-    if (high !== undefined) {
-      const edge = prefix + high.encoded + (high.isInclusive ? AFTER_END : '');
-      if (edge < to) to = edge;
-    }
+    const [above, below] = [prefix + edge(low), prefix + edge(high)];
+    if (above > from) from = above;
+    if (to === undefined || below < to) to = below;
   }
   return { from, to };
 }
+
+/** A bound just above a value, as a bound above all entries of it. */
+const edge = (bound: string): string => (bound.endsWith(JUST_ABOVE) ? bound.slice(0, -1) + AFTER_END : bound);
 
 /** The direction in which an index gives a sort, behind `equalities` fixed paths; undefined when it does not. */
 function sortDirection(

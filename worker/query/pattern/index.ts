@@ -1,0 +1,1 @@
+export { type Pattern, parsePattern } from './pattern.ts';
