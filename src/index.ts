@@ -29,4 +29,5 @@ export {
   type RowOf,
 } from './schema/definition.ts';
 export type { Path, ValueAt } from './schema/paths.ts';
+export type { Expression, PipelineStage } from './schema/pipeline.ts';
 export type { Issue, StandardSchema } from './schema/standard-schema.ts';

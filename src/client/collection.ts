@@ -9,6 +9,7 @@ import type { Call, PlainWrite } from '../protocol/messages.ts';
 import type { ChangesFor, SelectorFor } from '../schema/arguments.ts';
 import type { AnyRow, IndexInput } from '../schema/definition.ts';
 import type { Path, ValueAt } from '../schema/paths.ts';
+import type { PipelineStage } from '../schema/pipeline.ts';
 import { writeMany } from './bulk-write.ts';
 import type { LongOptions, LongWriteOptions, WriteOptions } from './call-options.ts';
 import { updateChecked } from './checked-update.ts';
@@ -145,6 +146,14 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   /** A query: await it, or take its first row, its count, its plan or its stream. */
   find(selector?: SelectorFor<T>, options?: FindOptions<T>): Query<T> {
     return new Query<T>(this.#context, (selector ?? {}) as Selector, options);
+  }
+
+  /**
+   * A query over what the stages make of the documents: await it, or take its first row, its count, its plan or its
+   * stream. `Result` is what the last stage gives; nobody infers or checks it.
+   */
+  aggregate<Result extends object = AnyRow>(pipeline: readonly PipelineStage[], options?: CallOptions): Query<Result> {
+    return new Query<Result>(this.#context, pipeline, options);
   }
 
   findOne(selector?: SelectorFor<T>, options?: FindOptions<T>): Promise<T | undefined> {

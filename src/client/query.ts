@@ -1,5 +1,5 @@
 /** One question to a collection. It runs when it is awaited, counted or streamed: each time anew. */
-import type { Selector } from '../protocol/definition.ts';
+import type { PipelineSpec, Selector } from '../protocol/definition.ts';
 import type { Explanation } from '../protocol/engine-api.ts';
 import type { RawFind } from '../protocol/find-spec.ts';
 import type { Call } from '../protocol/messages.ts';
@@ -14,11 +14,11 @@ export type FindOptions<T> = FindOptionsFor<T> & CallOptions;
 export class Query<T> implements PromiseLike<T[]> {
   readonly #context: CollectionContext;
   readonly #options: CallOptions;
-  readonly #selector: Selector;
+  readonly #selector: Selector | PipelineSpec;
   readonly #find: RawFind;
 
-  /** Made by `collection.find`. Options that are none are refused when the query runs. */
-  constructor(context: CollectionContext, selector: Selector, options: FindOptions<T> = {}) {
+  /** Made by `collection.find` and `collection.aggregate`. Options that are none are refused when the query runs. */
+  constructor(context: CollectionContext, selector: Selector | PipelineSpec, options: FindOptions<T> = {}) {
     const { signal, timeoutMs, ...find } = options;
     this.#context = context;
     this.#options = { signal, timeoutMs };

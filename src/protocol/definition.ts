@@ -30,6 +30,9 @@ export type CollectionSpec = {
 /** Conditions by dotted path, and `$and`, `$or`, `$nor` of selectors; all must hold (worker/query/SELECTORS.md). */
 export type Selector = { readonly [path: string]: unknown };
 
+/** Stages of an aggregation, each an object with one `$name`. Checked by the engine. */
+export type PipelineSpec = readonly unknown[];
+
 export type SortOrder = readonly (readonly [path: string, direction: 1 | -1])[];
 
 export type FindSpec = {

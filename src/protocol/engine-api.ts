@@ -3,7 +3,7 @@
  * call it directly. Errors are StoreErrors. Rows that come out are shared with the engine and must not be changed.
  */
 import type { Key, Row } from '../base/row.ts';
-import type { CollectionSpec, FindSpec, IndexSpec, Selector } from './definition.ts';
+import type { CollectionSpec, FindSpec, IndexSpec, PipelineSpec, Selector } from './definition.ts';
 
 /** Many answers are there at once; awaiting them would cost each call a turn of the queue. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -83,6 +83,8 @@ export type Explanation = {
   readonly entriesRead: number;
   readonly rowsRead: number;
   readonly rowsGiven: number;
+  /** Of an aggregation: the stages that the plan above does not do itself. */
+  readonly stages?: readonly { readonly stage: string; readonly rowsRead: number; readonly rowsGiven: number }[];
 };
 
 export type VerifyReport = {
@@ -136,6 +138,8 @@ export interface EngineApi {
   get(collection: string, key: Key): MaybePromise<Row | undefined>;
   getMany(collection: string, keys: readonly Key[]): MaybePromise<readonly (Row | undefined)[]>;
   find(collection: string, find: FindSpec): RowCursor;
+  /** Rows of a pipeline. Throws `query/...` with the path to the stage or operator that is wrong. */
+  aggregate(collection: string, pipeline: PipelineSpec): RowCursor & { explain(): Explanation };
   count(collection: string, selector: Selector): MaybePromise<number>;
   /** Distinct values at a path in the store's total order; array elements count one by one. */
   distinct(collection: string, path: string, selector: Selector): MaybePromise<readonly unknown[]>;

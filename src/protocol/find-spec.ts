@@ -1,7 +1,7 @@
 /** From what `find` was given to what the engine runs. Runs in the worker, as the checks of definitions do. */
 import { StoreError } from '../base/store-error.ts';
 import { checkOptions } from './check-options.ts';
-import type { FindSpec, Selector, SortOrder } from './definition.ts';
+import type { FindSpec, PipelineSpec, Selector, SortOrder } from './definition.ts';
 
 const OPTIONS = ['sort', 'limit', 'skip'];
 const LATER_OPTIONS = ['after', 'project', 'include'];
@@ -33,4 +33,10 @@ export function toFindSpec(collection: string, selector: Selector, options: RawF
     if (typeof part?.[0] !== 'string' || (part[1] !== 1 && part[1] !== -1)) refuse('sort', 'is not { path: 1 or -1 }');
   }
   return { selector, sort: order.map(([path, direction]) => [path, direction]), limit, skip };
+}
+
+/** A pipeline that ends after as many rows as are wanted. It takes no options but those of every call. */
+export function toPipeline(collection: string, pipeline: PipelineSpec, options: RawFind): PipelineSpec {
+  checkOptions(options, ['limit'], [], 'query', { collection });
+  return options.limit === undefined ? pipeline : [...pipeline, { $limit: options.limit }];
 }

@@ -7,7 +7,7 @@
  */
 import type { Key } from '../base/row.ts';
 import type { StoreErrorWire } from '../base/store-error.ts';
-import type { Selector } from './definition.ts';
+import type { PipelineSpec, Selector } from './definition.ts';
 import type { Durability, DurabilityGiven, WriteRequest } from './engine-api.ts';
 import type { RawFind } from './find-spec.ts';
 
@@ -30,10 +30,11 @@ export type PlainUpdate = Extract<WriteRequest, { readonly type: 'update' | 'upd
 export type Call =
   | ['get', id: number, collection: string, key: Key]
   | ['getMany', id: number, collection: string, keys: readonly Key[]]
-  | ['find', id: number, collection: string, selector: Selector, find: RawFind]
-  | ['count', id: number, collection: string, selector: Selector, find: RawFind]
+  /** An array in a selector's place is the pipeline of an aggregation; of `find` it has the limit only. */
+  | ['find', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind]
+  | ['count', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind]
   | ['distinct', id: number, collection: string, path: string, selector: Selector]
-  | ['explain', id: number, collection: string, selector: Selector, find: RawFind]
+  | ['explain', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind]
   /** Takes the next `count` rows of the message. A `replace` has them in pairs: before, after. */
   | ['write', id: number, collection: string, type: RowsWriteType, count: number, ...WriteFlags]
   /** The same, with its rows in `rows` calls that follow; done, all or nothing, with the last. */

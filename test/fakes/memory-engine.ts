@@ -2,9 +2,10 @@
  * An engine on plain maps, for tests of what stands before it: client, port, control. A real one in its answers and
  * their order; without storage, plans or speed. Writes can be held back, to catch calls half-way.
  */
+import { Aggregator } from 'mingo';
 import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import type { FindSpec, IndexSpec, Selector } from '../../src/protocol/definition.ts';
+import type { FindSpec, IndexSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
 import type {
   ChangeEvent,
   EngineApi,
@@ -64,7 +65,17 @@ export class MemoryEngine implements EngineApi {
   find(collection: string, find: FindSpec): RowCursor {
     const rows = this.#select(collection, find.selector);
     for (const [path, direction] of find.sort.toReversed()) rows.sort((a, b) => compare(a[path], b[path]) * direction);
-    const given = rows.slice(find.skip, find.limit === undefined ? undefined : find.skip + find.limit);
+    return this.#cursor(rows.slice(find.skip, find.limit === undefined ? undefined : find.skip + find.limit));
+  }
+
+  aggregate(collection: string, pipeline: PipelineSpec): ReturnType<EngineApi['aggregate']> {
+    const aggregator = new Aggregator(pipeline as never, { collectionResolver: (name) => this.#select(name, {}) });
+    const rows = aggregator.run(structuredClone(this.#select(collection, {}))) as Row[];
+    const explain = { index: undefined, access: 'scan', sortedByIndex: false, entriesRead: 0, rowsRead: 0 } as const;
+    return { ...this.#cursor(rows), explain: () => ({ ...explain, rowsGiven: rows.length }) };
+  }
+
+  #cursor(given: readonly Row[]): RowCursor {
     let at = 0;
     let isOpen = true;
     this.openCursors++;

@@ -6,7 +6,7 @@
 import type { Lsn } from '../../src/base/ids.ts';
 import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import type { FindSpec, IndexSpec, Selector } from '../../src/protocol/definition.ts';
+import type { FindSpec, IndexSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
 import type {
   ChangeEvent,
   Durability,
@@ -26,18 +26,15 @@ import type {
   WriteOutcome,
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
-import {
-  type CollectionState,
-  encodeComponent,
-  encodePrimaryKey,
-  type IndexState,
-  valuesAt,
-} from '../indexes/index.ts';
+import { CollectionState, encodeComponent, encodePrimaryKey, type IndexState, valuesAt } from '../indexes/index.ts';
 import { pagesBelow, readKey, type TreeState, wantKey } from '../pages/index.ts';
 import {
+  AggregateCursor,
+  compilePipeline,
   countPlan,
   FindCursor,
   type FoundRow,
+  type JoinSource,
   type Plan,
   PlanScan,
   parsePath,
@@ -201,6 +198,25 @@ export class Engine implements EngineApi {
 
   find(name: string, find: FindSpec): RowCursor {
     return this.#cursor(name, find);
+  }
+
+  aggregate(name: string, spec: PipelineSpec): AggregateCursor {
+    this.#assertOpen();
+    const pipeline = compilePipeline(spec, name, (collection) => this.#must(collection).spec.key);
+    // All collections are taken at once, so that what is joined belongs together.
+    const sources = new Map([name, ...pipeline.collections].map((each) => [each, this.#source(each)]));
+    const close = this.#state.snapshots.open();
+    return new AggregateCursor({
+      pipeline,
+      source: sources.get(name)!,
+      sourceOf: (collection) => sources.get(collection)!,
+      now: this.#platform.now,
+      yieldTask: this.#platform.yieldTask,
+      release: () => {
+        close();
+        this.#state.space.trim();
+      },
+    });
   }
 
   count(name: string, selector: Selector): MaybePromise<number> {
@@ -429,6 +445,16 @@ export class Engine implements EngineApi {
       stateOf: ({ index }: Plan) => (index === undefined ? primary : index.tree.visible),
       readBlob: (row) => this.#state.readBlob(row),
     };
+  }
+
+  /** A collection as it is now, for as long as its snapshot is open: whatever is built or dropped meanwhile. */
+  #source(name: string): JoinSource {
+    const { id, spec, primary, indexes } = this.#must(name);
+    const ready = indexes.filter(({ state }) => state === 'ready');
+    const collection = new CollectionState(id, spec, primary, ready);
+    const states = new Map(ready.map((index) => [index, index.tree.visible]));
+    const view = this.#view(collection);
+    return { collection, view: { ...view, stateOf: ({ index }) => (index && states.get(index)) ?? view.primary } };
   }
 
   #cursor(name: string, find: FindSpec): FindCursor {

@@ -10,18 +10,19 @@ import { decodeRows, encodeRows } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { errorToWire, StoreError } from '../../src/base/store-error.ts';
 import { toIndexSpec } from '../../src/protocol/collection-spec.ts';
-import type { FindSpec, Selector } from '../../src/protocol/definition.ts';
+import type { FindSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
 import type {
   ChangeEvent,
   Durability,
   EncodedRows,
   EngineApi,
+  Explanation,
   LongOptions,
   MaybePromise,
   RowCursor,
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
-import { toFindSpec } from '../../src/protocol/find-spec.ts';
+import { type RawFind, toFindSpec, toPipeline } from '../../src/protocol/find-spec.ts';
 import {
   type Call,
   CHUNK_BYTES_TARGET,
@@ -117,13 +118,13 @@ class PortServer {
       case 'getMany':
         return this.#stream(id, engine.getMany(call[2], call[3]));
       case 'find':
-        return this.#streamCursor(id, engine.find(call[2], toFindSpec(call[2], call[3], call[4])));
+        return this.#streamCursor(id, this.#open(call[2], call[3], call[4]));
       case 'count':
-        return this.#answer(id, this.#count(call[2], toFindSpec(call[2], call[3], call[4])));
+        return this.#answer(id, this.#count(call[2], call[3], call[4]));
       case 'distinct':
         return this.#stream(id, engine.distinct(call[2], call[3], call[4]), (value) => ({ value }));
       case 'explain':
-        return this.#answer(id, engine.explain(call[2], toFindSpec(call[2], call[3], call[4])));
+        return this.#answer(id, this.#explain(call[2], call[3], call[4]));
       case 'preview':
         return this.#stream(
           id,
@@ -162,8 +163,23 @@ class PortServer {
     }
   }
 
+  #open(collection: string, query: Selector | PipelineSpec, options: RawFind): RowCursor {
+    return isPipeline(query)
+      ? this.#engine.aggregate(collection, toPipeline(collection, query, options))
+      : this.#engine.find(collection, toFindSpec(collection, query, options));
+  }
+
+  async #explain(collection: string, query: Selector | PipelineSpec, options: RawFind): Promise<Explanation> {
+    if (!isPipeline(query)) return this.#engine.explain(collection, toFindSpec(collection, query, options));
+    const cursor = this.#engine.aggregate(collection, toPipeline(collection, query, options));
+    await rowsIn(cursor);
+    return cursor.explain();
+  }
+
   /** How many rows a query gives: those that match, within its skip and limit. */
-  #count(collection: string, { selector, skip, limit = Number.POSITIVE_INFINITY }: FindSpec): MaybePromise<number> {
+  #count(collection: string, query: Selector | PipelineSpec, options: RawFind): MaybePromise<number> {
+    if (isPipeline(query)) return rowsIn(this.#open(collection, query, options));
+    const { selector, skip, limit = Number.POSITIVE_INFINITY }: FindSpec = toFindSpec(collection, query, options);
     const within = (all: number): number => Math.min(Math.max(0, all - skip), limit);
     return then(this.#engine.count(collection, selector), within);
   }
@@ -433,4 +449,20 @@ const eventsOverflow = (collection: string): StoreError =>
 
 function then<T, U>(value: MaybePromise<T>, map: (value: T) => U): MaybePromise<U> {
   return value instanceof Promise ? value.then(map) : map(value);
+}
+
+const isPipeline = (query: Selector | PipelineSpec): query is PipelineSpec => Array.isArray(query);
+
+/** Reads a cursor to its end, and counts. */
+async function rowsIn(cursor: RowCursor): Promise<number> {
+  let count = 0;
+  try {
+    for (;;) {
+      const { rows, done } = await cursor.next(CHUNK_ROWS_MAX);
+      count += rows.length;
+      if (done) return count;
+    }
+  } finally {
+    cursor.close();
+  }
 }

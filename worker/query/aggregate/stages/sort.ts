@@ -1,0 +1,101 @@
+/**
+ * `$sort` within a pipeline: stable, by the order of the store. An array sorts by its smallest element, descending by
+ * its largest. With a `$limit` behind it no more than that many rows are kept.
+ */
+import type { Row } from '../../../../src/base/row.ts';
+import type { SortOrder } from '../../../../src/protocol/definition.ts';
+import { valuesAt } from '../../../indexes/index.ts';
+import { parsePath } from '../../paths.ts';
+import { ROWS_HELD_MAX } from '../limits.ts';
+import { tooLarge, wrongOperand } from '../pipeline-errors.ts';
+import { compareValues, isPlainObject } from '../values.ts';
+import { type CompileStage, NO_ROWS, type Stage } from './stage.ts';
+
+type Keyed = { readonly row: Row; readonly keys: readonly unknown[] };
+type ReadKey = (row: Row) => unknown;
+
+/** Rows beyond those wanted that gather before the surplus is dropped. */
+const SURPLUS_ROWS = 1_024;
+
+export const compileSort: CompileStage = (spec, path) => {
+  const order = parseSort(spec, path);
+  const readers = order.map(([field, direction]) => sortKey(field, direction));
+  const directions = order.map(([, direction]) => direction);
+  return { name: '$sort', order: 'matters', open: (_run, keep) => new Sort(readers, directions, keep, path) };
+};
+
+/** `{ path: 1 or -1, ... }`. */
+export function parseSort(spec: unknown, path: string): SortOrder {
+  const entries = isPlainObject(spec) ? Object.entries(spec) : [];
+  if (entries.length === 0) throw wrongOperand(path, 'takes { path: 1 or -1 }');
+  return entries.map(([field, direction]) => {
+    if (direction !== 1 && direction !== -1) throw wrongOperand(`${path}.${field}`, 'takes 1 or -1');
+    parsePath(field);
+    return [field, direction];
+  });
+}
+
+/** What a row sorts by at a path. */
+export function sortKey(path: string, direction: 1 | -1): ReadKey {
+  const segments = path.split('.');
+  const [name = ''] = segments;
+  return (row) => {
+    if (segments.length === 1) {
+      const value = row[name];
+      if (typeof value === 'function') return undefined;
+      return Array.isArray(value) ? edgeOf(value, direction) : value;
+    }
+    const values = valuesAt(row, segments);
+    return values.length === 1 && !Array.isArray(values[0]) ? values[0] : edgeOf(values.flat(), direction);
+  };
+}
+
+/** An empty array comes before all values, which only null and missing equal. */
+function edgeOf(values: readonly unknown[], direction: 1 | -1): unknown {
+  let edge = values[0];
+  for (const value of values) if (compareValues(value, edge) * direction < 0) edge = value;
+  return edge;
+}
+
+class Sort implements Stage {
+  readonly isDone = false;
+  readonly #readers: readonly ReadKey[];
+  readonly #directions: readonly (1 | -1)[];
+  readonly #keep: number | undefined;
+  readonly #path: string;
+  #rows: Keyed[] = [];
+
+  constructor(readers: readonly ReadKey[], directions: readonly (1 | -1)[], keep: number | undefined, path: string) {
+    this.#readers = readers;
+    this.#directions = directions;
+    this.#keep = keep;
+    this.#path = path;
+  }
+
+  push(rows: readonly Row[]): readonly Row[] {
+    for (const row of rows) this.#rows.push({ row, keys: this.#readers.map((read) => read(row)) });
+    if (this.#keep !== undefined && this.#rows.length > this.#keep * 2 + SURPLUS_ROWS) this.#cut(this.#keep);
+    if (this.#rows.length > ROWS_HELD_MAX) throw tooLarge(this.#path, 'rows to sort', ROWS_HELD_MAX);
+    return NO_ROWS;
+  }
+
+  finish(): readonly Row[] {
+    this.#cut(this.#keep ?? this.#rows.length);
+    const sorted = this.#rows.map(({ row }) => row);
+    this.#rows = [];
+    return sorted;
+  }
+
+  /** Stable, so of equal rows the earlier ones stay. */
+  #cut(keep: number): void {
+    const directions = this.#directions;
+    this.#rows.sort((a, b) => {
+      for (let i = 0; i < directions.length; i++) {
+        const order = compareValues(a.keys[i], b.keys[i]);
+        if (order !== 0) return order * directions[i]!;
+      }
+      return 0;
+    });
+    if (this.#rows.length > keep) this.#rows.length = keep;
+  }
+}
