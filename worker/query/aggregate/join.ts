@@ -4,21 +4,23 @@
  * so the answer does not depend on the way.
  */
 import type { Row } from '../../../src/base/row.ts';
-import { type CollectionState, valuesAt } from '../../indexes/index.ts';
+import { type CollectionState, encodeComponent, valuesAt } from '../../indexes/index.ts';
 import { type FoundRow, PlanScan, type ReadView } from '../find.ts';
 import { planFind } from '../planner.ts';
-import { IN_OPERANDS_MAX } from '../selector.ts';
+import { encodedValuesAt } from '../selector/index.ts';
 import { BATCH_ROWS, ROWS_HELD_MAX } from './limits.ts';
 import { tooLarge } from './pipeline-errors.ts';
-import { identityOf } from './values.ts';
 
 /** A collection at a snapshot. */
 export type JoinSource = { readonly collection: CollectionState; readonly view: ReadView };
 
+/** Values that are looked up at once. */
+const OPERANDS_MAX = 1_000;
 /** Largest collection of which a table is made. Larger ones without an index are scanned for each batch. */
 const TABLE_ROWS_MAX = 200_000;
 
-type RowsByValue = Map<unknown, FoundRow[]>;
+/** By encoded value. */
+type RowsByValue = Map<string, FoundRow[]>;
 
 export class Join {
   readonly #source: JoinSource;
@@ -36,20 +38,20 @@ export class Join {
 
   /** The matching rows for each list of values: rows that have one of them at the field, each once. */
   async find(lists: readonly (readonly unknown[])[], rest: () => unknown): Promise<readonly (readonly Row[])[]> {
-    const wanted = new Map<unknown, unknown>();
-    for (const values of lists) for (const value of values) wanted.set(identityOf(value), value ?? null);
+    const wanted = new Map<string, unknown>();
+    for (const values of lists) for (const value of values) wanted.set(encodeComponent(value), value ?? null);
     const found = await this.#lookUp(wanted, rest);
     return lists.map((values) => rowsOf(found, values));
   }
 
-  async #lookUp(wanted: ReadonlyMap<unknown, unknown>, rest: () => unknown): Promise<RowsByValue> {
+  async #lookUp(wanted: ReadonlyMap<string, unknown>, rest: () => unknown): Promise<RowsByValue> {
     if (this.#table !== undefined) return this.#table;
     const { collection, view } = this.#source;
     const rows: RowsByValue = new Map();
-    const values = [...wanted.values()];
-    for (let from = 0; from < values.length; from += IN_OPERANDS_MAX) {
-      const operands = values.slice(from, from + IN_OPERANDS_MAX);
-      const plan = planFind(collection, { selector: { [this.#field]: { $in: operands } }, sort: [] });
+    const values = [...wanted];
+    for (let from = 0; from < values.length; from += OPERANDS_MAX) {
+      const part = new Map(values.slice(from, from + OPERANDS_MAX));
+      const plan = planFind(collection, { selector: { [this.#field]: { $in: [...part.values()] } }, sort: [] });
       if (plan.access === 'scan' && view.primary.count <= TABLE_ROWS_MAX) {
         const all = planFind(collection, { selector: {}, sort: [] });
         this.#table = new Map();
@@ -57,7 +59,7 @@ export class Join {
         sortByKey(this.#table);
         return this.#table;
       }
-      await this.#gather(new PlanScan(view, plan), rows, wanted, rest);
+      await this.#gather(new PlanScan(view, plan), rows, part, rest);
     }
     sortByKey(rows);
     return rows;
@@ -66,7 +68,7 @@ export class Join {
   async #gather(
     scan: PlanScan,
     rows: RowsByValue,
-    wanted: ReadonlyMap<unknown, unknown> | undefined,
+    wanted: ReadonlyMap<string, unknown> | undefined,
     rest: () => unknown,
   ): Promise<void> {
     let held = 0;
@@ -74,11 +76,11 @@ export class Join {
       const found: FoundRow[] = [];
       await scan.pull(BATCH_ROWS, found);
       for (const each of found) {
-        for (const identity of identitiesAt(each.row, this.#segments)) {
-          if (wanted !== undefined && !wanted.has(identity)) continue;
-          const list = rows.get(identity);
-          if (list === undefined) rows.set(identity, [each]);
-          // A row is found once more when operands are looked up in parts.
+        for (const value of encodedValuesAt(each.row, this.#segments)) {
+          if (wanted !== undefined && !wanted.has(value)) continue;
+          const list = rows.get(value);
+          if (list === undefined) rows.set(value, [each]);
+          // An array may have a value twice.
           else if (list.at(-1)!.key !== each.key) list.push(each);
         }
       }
@@ -95,17 +97,6 @@ export function joinValues(row: Row, segments: readonly string[]): readonly unkn
   return values.length === 0 ? [null] : values.flat();
 }
 
-/** What a selector would find the row by: each value, and each element of an array. */
-function identitiesAt(row: Row, segments: readonly string[]): ReadonlySet<unknown> {
-  const identities = new Set<unknown>();
-  const values = valuesAt(row, segments);
-  for (const value of values) {
-    identities.add(identityOf(value));
-    if (Array.isArray(value)) for (const element of value) identities.add(identityOf(element));
-  }
-  return values.length === 0 ? identities.add(null) : identities;
-}
-
 function sortByKey(rows: RowsByValue): void {
   for (const list of rows.values()) if (list.length > 1) list.sort(byKey);
 }
@@ -113,8 +104,8 @@ function sortByKey(rows: RowsByValue): void {
 const byKey = (a: FoundRow, b: FoundRow): number => (a.key < b.key ? -1 : a.key === b.key ? 0 : 1);
 
 function rowsOf(found: RowsByValue, values: readonly unknown[]): readonly Row[] {
-  if (values.length === 1) return (found.get(identityOf(values[0])) ?? []).map(({ row }) => row);
+  if (values.length === 1) return (found.get(encodeComponent(values[0])) ?? []).map(({ row }) => row);
   const byRow = new Map<string, FoundRow>();
-  for (const value of values) for (const each of found.get(identityOf(value)) ?? []) byRow.set(each.key, each);
+  for (const value of values) for (const each of found.get(encodeComponent(value)) ?? []) byRow.set(each.key, each);
   return [...byRow.values()].sort(byKey).map(({ row }) => row);
 }

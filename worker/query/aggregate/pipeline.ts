@@ -116,7 +116,7 @@ const compileAll = (stages: readonly StageSpec[], context: StageContext): readon
 function compileWithFind(pipeline: unknown, path: string, context: StageContext): Omit<Pipeline, 'collections'> {
   const stages = stagesOf(pipeline, path);
   const filters: StagePlan[] = [];
-  let selector: Selector = {};
+  const selectors: Selector[] = [];
   let sort: SortOrder = [];
   let skip = 0;
   let limit: number | undefined;
@@ -126,11 +126,7 @@ function compileWithFind(pipeline: unknown, path: string, context: StageContext)
     const isCut = limit !== undefined || skip > 0;
     if (name === '$match' && !isCut) {
       const parts = matchParts(spec, place, context.compiler);
-      if (parts.selector !== undefined) {
-        if (Object.keys(parts.selector).some((each) => Object.hasOwn(selector, each))) {
-          filters.push(compileMatch(parts.selector, place, context));
-        } else selector = { ...selector, ...parts.selector };
-      }
+      if (parts.selector !== undefined) selectors.push(parts.selector);
       if (parts.expression !== undefined) filters.push(filterPlan(parts.expression));
     } else if (name === '$sort' && !isCut && sort.length === 0) sort = parseSort(spec, place);
     // What the find does not filter it must not cut either.
@@ -145,6 +141,7 @@ function compileWithFind(pipeline: unknown, path: string, context: StageContext)
   const plans = [...filters, ...compileAll(stages.slice(at), context)];
   // Without an order of its own the answer would depend on the index that is used.
   if (sort.length === 0 && (skip > 0 || limit !== undefined || needsOrder(plans))) sort = [[context.keyField, 1]];
+  const selector = selectors.length > 1 ? { $and: selectors } : (selectors[0] ?? {});
   return { find: { selector, sort, limit, skip }, plans };
 }
 

@@ -2,7 +2,7 @@
 import type { Row } from '../../../../src/base/row.ts';
 import { StoreError } from '../../../../src/base/store-error.ts';
 import type { Selector } from '../../../../src/protocol/definition.ts';
-import { compilePredicate, parseSelector } from '../../selector.ts';
+import { compilePredicate, parseSelector } from '../../selector/index.ts';
 import type { ExpressionCompiler } from '../expression.ts';
 import { wrongOperand } from '../pipeline-errors.ts';
 import { isPlainObject, isTruthy } from '../values.ts';
