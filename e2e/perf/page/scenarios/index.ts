@@ -13,9 +13,11 @@ import { recovery } from './recovery.ts';
 import { reopenFirstRead } from './reopen-first-read.ts';
 import { serialInsert, serialInsertDeferred } from './serial-insert.ts';
 import { sustainedLogWrites } from './sustained-log-writes.ts';
+import { threadFloor } from './thread-floor.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   openFirstInsert,
+  threadFloor,
   serialInsert,
   serialInsertDeferred,
   parallelInsert,
