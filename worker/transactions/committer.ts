@@ -258,14 +258,11 @@ export class Committer {
 
   #gatherTogether(tasks: readonly CreateTask[], { collection }: PreparedWrite): void {
     const { name } = collection.spec;
-    const hasListeners = this.#options.hasListeners(name);
     this.#group.rows += tasks.length;
     for (const task of tasks) {
       const { row } = task.creates;
       const key = collection.keyOf(row);
-      const events: readonly ChangeEvent[] = hasListeners
-        ? [{ type: 'create', key, row, before: undefined, origin: 'local' }]
-        : [];
+      const events = (): readonly ChangeEvent[] => [{ type: 'create', key, row, before: undefined, origin: 'local' }];
       const operations: readonly Operation[] = [{ type: 'put', collection: collection.id, rows: [row] }];
       this.#gather(task, { value: undefined, operations, changed: { collection: name, events } });
     }
@@ -319,11 +316,10 @@ export class Committer {
           if (freedBlob !== undefined) group.freedBlobs.push(freedBlob);
           if (after?.stored instanceof BlobRow) this.#state.keepUnstored(after.stored, after.row);
         }
-        const events = this.#options.hasListeners(collection.spec.name) ? eventsOf(prepared) : [];
         this.#gather(task, {
           value: prepared.value,
           operations: operationsOf(prepared),
-          changed: { collection: collection.spec.name, events },
+          changed: { collection: collection.spec.name, events: () => eventsOf(prepared) },
         });
       },
     );
@@ -399,12 +395,12 @@ export class Committer {
     done: {
       readonly value: unknown;
       readonly operations: readonly Operation[];
-      readonly changed?: { readonly collection: string; readonly events: readonly ChangeEvent[] };
+      readonly changed?: Pick<Member, 'collection' | 'events'>;
     },
   ): void {
     const group = this.#group;
     const { caller } = task;
-    const { collection, events } = done.changed ?? { collection: '', events: [] };
+    const { collection, events } = done.changed ?? { collection: '', events: () => [] };
     const member: Member = {
       task,
       value: done.value,
@@ -415,6 +411,7 @@ export class Committer {
       isAnswered: false,
     };
     group.members.push(member);
+    if (done.changed !== undefined) noteUntold(group, member);
     if (done.operations.length > 0) group.commits.push(done.operations);
     if (task.type === 'catalogue') group.catalogue.push(...task.changes);
     if (caller.durability === 'strict') group.isStrict = true;
@@ -435,9 +432,10 @@ export class Committer {
     }
     this.#state.space.version += 1;
     member.isAnswered = true;
-    if (this.#options.hasListeners(member.collection)) {
-      const before = [...(this.#inFlight?.members ?? []), ...group.members];
-      this.#emit(before.filter(({ collection }) => collection === member.collection));
+    // Also when nobody listens: whoever comes now sees them already, and must not hear of them again.
+    for (const each of [this.#inFlight, group]) {
+      this.#emit(each?.untold.get(member.collection) ?? []);
+      each?.untold.delete(member.collection);
     }
     member.isTold = true;
     member.task.caller.resolve({ durability: this.#options.given('deferred'), value: member.value });
@@ -531,7 +529,9 @@ export class Committer {
     for (const member of members) {
       if (member.isTold) continue;
       member.isTold = true;
-      if (member.events.length > 0) this.#options.onChanges(member.collection, member.events);
+      if (!this.#options.hasListeners(member.collection)) continue;
+      const events = member.events();
+      if (events.length > 0) this.#options.onChanges(member.collection, events);
     }
   }
 
@@ -606,6 +606,12 @@ export class Committer {
     this.#idleWaiters = [];
     for (const settle of waiters) settle();
   }
+}
+
+function noteUntold({ untold }: Group, member: Member): void {
+  const members = untold.get(member.collection);
+  if (members === undefined) untold.set(member.collection, [member]);
+  else members.push(member);
 }
 
 /** Each says that another writer has written what this one was about to write. */

@@ -41,7 +41,8 @@ export type Member = {
   readonly task: Task;
   readonly value: unknown;
   readonly collection: string;
-  readonly events: readonly ChangeEvent[];
+  /** Made when they are told, to whoever listens then: listeners may come while the write is being stored. */
+  readonly events: () => readonly ChangeEvent[];
   readonly operations: Commit;
   isTold: boolean;
   isAnswered: boolean;
@@ -60,6 +61,8 @@ export type Group = {
   isAwaited: boolean;
   /** Trees that a deferred commit made visible already. */
   shown: Set<Tree>;
+  /** By collection: members that have not been told yet. */
+  untold: Map<string, Member[]>;
 };
 
 export type SealedGroup = Group & {
@@ -79,6 +82,7 @@ export function createGroup(): Group {
     isStrict: false,
     isAwaited: false,
     shown: new Set(),
+    untold: new Map(),
   };
 }
 
