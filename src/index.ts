@@ -4,10 +4,11 @@ export { StoreError, type StoreErrorCode } from './base/store-error.ts';
 export type { LongOptions, LongWriteOptions, WriteOptions } from './client/call-options.ts';
 export type { Change, Collection, IndexBuild } from './client/collection.ts';
 export type { CallOptions } from './client/link.ts';
+export type { Delta } from './client/live-query.ts';
 export { openStore, type StoreOptions } from './client/open-store.ts';
 export type { FindOptions, Query } from './client/query.ts';
 export type { RowProblem } from './client/row-problem.ts';
-export type { CollectionOf, Definitions, Store, StoreStatus, VerifyOptions } from './client/store.ts';
+export type { CollectionOf, Definitions, Store, VerifyOptions } from './client/store.ts';
 export type {
   Durability,
   DurabilityGiven,
@@ -18,6 +19,7 @@ export type {
   RecoveryReport,
   VerifyReport,
 } from './protocol/engine-api.ts';
+export type { StoreStatus } from './protocol/store-status.ts';
 export type { ChangesFor, Condition, OperatorsFor, SelectorFor, SortFor } from './schema/arguments.ts';
 export {
   type AnyRow,

@@ -1,13 +1,13 @@
 /** The worker's entry: one engine for one page. The only file of the worker that knows comlink. */
 import { expose, transferHandlers } from 'comlink';
 import { browserLocks, createPlatform, storageFigures } from '../src/base/platform.ts';
-import { registerErrorHandler } from '../src/protocol/control.ts';
+import { sendErrors } from '../src/protocol/control.ts';
 import { createControl, openEngine, storeErrorToWire } from './engine/index.ts';
 import { browserIndexedDb } from './storage/index.ts';
 
 const { now, setTimer, yieldTask } = createPlatform();
 
-registerErrorHandler(transferHandlers, storeErrorToWire);
+sendErrors(transferHandlers, storeErrorToWire);
 // Synchronously: the page's first message is waiting already.
 expose(
   createControl((options) =>

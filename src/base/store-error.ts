@@ -7,7 +7,7 @@ export type StoreErrorCode = `${string}/${string}`;
 
 export type StoreErrorFacts = {
   readonly details?: Readonly<Record<string, unknown>>;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly cause?: unknown;
 };
 
@@ -44,10 +44,5 @@ export function errorToWire(error: unknown): StoreErrorWire {
   return { code: 'engine/bug', message: String(error), details: {}, hint: undefined, cause: undefined };
 }
 
-export function errorFromWire({ code, message, details, hint, cause }: StoreErrorWire): StoreError {
-  return new StoreError(code, message, {
-    details,
-    ...(hint === undefined ? {} : { hint }),
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
+export const errorFromWire = ({ code, message, ...facts }: StoreErrorWire): StoreError =>
+  new StoreError(code, message, facts);

@@ -9,7 +9,7 @@ import type { Call, RowsWriteType } from '../protocol/messages.ts';
 import type { LongWriteOptions } from './call-options.ts';
 import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
 import { callBack, type Pending, type Request } from './link.ts';
-import { invalidDocuments, ROW_PROBLEMS_MAX, type RowProblem, storageIssues } from './row-problem.ts';
+import { invalidDocuments, noteProblems, ROW_PROBLEMS_MAX, type RowProblem } from './row-problem.ts';
 
 /** Time that a slice may take of the page. */
 const SLICE_MS = 4;
@@ -27,7 +27,7 @@ export async function writeMany(
   prepare: PrepareRow,
   options: LongWriteOptions = {},
 ): Promise<unknown> {
-  const { link, name, key } = context;
+  const { link, name } = context;
   const { platform } = link;
   const isCancellable = options.signal !== undefined;
   const request: Request = { owner: context, options, timeoutMs: NO_TIMEOUT };
@@ -70,10 +70,7 @@ export async function writeMany(
       }
     }
     if (!isSound) {
-      slice.forEach((row, place) => {
-        const issues = storageIssues(row);
-        if (issues.length > 0) problems.push({ row: places[place]!, key: row?.[key], issues });
-      });
+      noteProblems(context, slice, problems, places);
       if (problems.length === 0) throw refusal;
     }
     callBack(options.onProgress, { done: at, total: rowCount });

@@ -12,7 +12,3 @@ export type CollectionContext = Owner & {
 
 /** An unlimited call. */
 export const NO_TIMEOUT: number = Number.POSITIVE_INFINITY;
-
-/** For messages: any value as short text. */
-export const describe = (value: unknown): string =>
-  typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : String(value);

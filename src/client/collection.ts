@@ -13,8 +13,9 @@ import type { PipelineStage } from '../schema/pipeline.ts';
 import { writeMany } from './bulk-write.ts';
 import type { LongOptions, LongWriteOptions, WriteOptions } from './call-options.ts';
 import { updateChecked } from './checked-update.ts';
-import { type CollectionContext, describe, NO_TIMEOUT } from './collection-context.ts';
-import { type CallOptions, callBack } from './link.ts';
+import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
+import { type CallOptions, callBack, type RequestOptions } from './link.ts';
+import { endOf } from './live-query.ts';
 import { prepareRow, Refusal } from './prepare-row.ts';
 import { type FindOptions, Query } from './query.ts';
 import type { RowProblem } from './row-problem.ts';
@@ -44,15 +45,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   constructor(context: CollectionContext) {
     this.#context = context;
     this.changes$ = new Observable((subscriber) =>
-      subscribe(
-        context,
-        undefined,
-        (event) => subscriber.next(event as Change<T, K>),
-        (error) => {
-          if (error instanceof StoreError && error.code === 'store/closed') subscriber.complete();
-          else subscriber.error(error);
-        },
-      ),
+      subscribe(context, undefined, (event) => subscriber.next(event as Change<T, K>), endOf(subscriber)),
     );
   }
 
@@ -72,7 +65,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
    */
   async createMany(rows: readonly In[], options?: LongWriteOptions): Promise<K[]> {
     const context = this.#context;
-    if (!Array.isArray(rows)) throw invalidArgument(context, 'createMany takes an array of documents', rows);
+    if (!Array.isArray(rows)) throw notAnArray(context, 'createMany');
     const keys: K[] = [];
     const take = (row: Row | Refusal, place: number, problems: RowProblem[]): Row | undefined => {
       if (row instanceof Refusal) {
@@ -98,14 +91,13 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   }
 
   get(key: K, options?: CallOptions): Promise<T | undefined> {
-    const context = this.#context;
-    return context.link.request(['get', 0, context.name, key], { owner: context, options }) as Promise<T | undefined>;
+    return this.#ask(['get', 0, this.#context.name, key], options) as Promise<T | undefined>;
   }
 
   /** Documents in the order of their keys here; `undefined` for those that are absent. */
   async getMany(keys: readonly K[], options?: CallOptions): Promise<(T | undefined)[]> {
     const context = this.#context;
-    if (!Array.isArray(keys)) throw invalidArgument(context, 'getMany takes an array of keys', keys);
+    if (!Array.isArray(keys)) throw notAnArray(context, 'getMany');
     const rows = await collectRows(context, ['getMany', 0, context.name, [...keys]], options);
     return rows as (T | undefined)[];
   }
@@ -161,11 +153,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   }
 
   async count(selector?: SelectorFor<T>, options?: CallOptions): Promise<number> {
-    const { link, name } = this.#context;
-    return link.request(['count', 0, name, copySelector(selector), {}], {
-      owner: this.#context,
-      options,
-    }) as Promise<number>;
+    return this.#ask(['count', 0, this.#context.name, copySelector(selector), {}], options) as Promise<number>;
   }
 
   /** The different values at a path, in the store's order; elements of arrays count one by one. */
@@ -198,18 +186,14 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
 
   /** Builds an index while the collection stays usable. */
   createIndex(index: IndexInput<T>, options?: LongOptions): IndexBuild {
-    const context = this.#context;
     const progress$ = new BehaviorSubject<Progress>({ done: 0, total: 0 });
     const build = async (): Promise<void> => {
       const onProgress = (progress: Progress): void => {
         callBack(options?.onProgress, progress);
         progress$.next(progress);
       };
-      await context.link.request(['createIndex', 0, context.name, copyArgument(index)], {
-        owner: context,
-        options: { ...options, onProgress },
-        timeoutMs: NO_TIMEOUT,
-      });
+      const call: Call = ['createIndex', 0, this.#context.name, copyArgument(index)];
+      await this.#ask(call, { ...options, onProgress }, NO_TIMEOUT);
     };
     const promise = build();
     promise.then(
@@ -220,13 +204,11 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   }
 
   async dropIndex(name: string, options?: CallOptions): Promise<void> {
-    const context = this.#context;
-    await context.link.request(['dropIndex', 0, context.name, name], { owner: context, options });
+    await this.#ask(['dropIndex', 0, this.#context.name, name], options);
   }
 
   indexes(options?: CallOptions): Promise<readonly IndexInfo[]> {
-    const { link, name } = this.#context;
-    return link.request(['indexes', 0, name], { owner: this.#context, options }) as Promise<readonly IndexInfo[]>;
+    return this.#ask(['indexes', 0, this.#context.name], options) as Promise<readonly IndexInfo[]>;
   }
 
   #save(type: 'create' | 'put', input: In, options: WriteOptions | undefined): Promise<T> {
@@ -249,9 +231,13 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   }
 
   #write(request: PlainWrite, options: WriteOptions | undefined, timeoutMs?: number): Promise<unknown> {
-    const context = this.#context;
-    const call: Call = ['plain', 0, context.name, request, options?.durability, options?.signal !== undefined];
-    return context.link.request(call, { owner: context, options, timeoutMs });
+    const { name } = this.#context;
+    const call: Call = ['plain', 0, name, request, options?.durability, options?.signal !== undefined];
+    return this.#ask(call, options, timeoutMs);
+  }
+
+  #ask(call: Call, options: RequestOptions | undefined, timeoutMs?: number): Promise<unknown> {
+    return this.#context.link.request(call, { owner: this.#context, options, timeoutMs });
   }
 
   #copyChanges(changes: ChangesFor<T>): Changes {
@@ -277,8 +263,5 @@ const copySelector = (selector: object = {}): Selector => copyArgument(selector 
 
 type DistinctValue<V> = NonNullable<V> extends readonly (infer E)[] ? E : Exclude<V, undefined>;
 
-function invalidArgument({ name }: CollectionContext, rule: string, found: unknown): StoreError {
-  return new StoreError('call/invalid-argument', `${name}: ${rule}, not ${describe(found)}.`, {
-    details: { collection: name, rule },
-  });
-}
+const notAnArray = ({ name }: CollectionContext, call: string): StoreError =>
+  new StoreError('call/invalid-argument', `${name}: ${call} takes an array.`, { details: { collection: name, call } });

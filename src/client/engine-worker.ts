@@ -1,12 +1,12 @@
 /** The worker of a store, and comlink, which controls it. The only file of the page's side that knows comlink. */
 import { type Remote, transfer, transferHandlers, wrap } from 'comlink';
-import { type EngineControl, registerErrorHandler } from '../protocol/control.ts';
-import type { Health } from '../protocol/engine-api.ts';
+import { type EngineControl, receiveErrors } from '../protocol/control.ts';
+import type { StoreStatus } from '../protocol/store-status.ts';
 
 /** What a store needs of its worker. */
 export type EngineWorker = {
   /** `options` as the application gave them, without its functions. */
-  open(options: unknown, port: MessagePort): Promise<Health>;
+  open(options: unknown, port: MessagePort): Promise<StoreStatus>;
   close(): Promise<void>;
   destroy(): Promise<void>;
   /** Ends it at once, whatever it is doing. */
@@ -15,7 +15,7 @@ export type EngineWorker = {
 
 /** Starts at once: the script loads while the caller goes on, and the first call waits in the worker's queue. */
 export function startWorker(create: (() => Worker) | undefined, onLost: (cause: unknown) => void): EngineWorker {
-  registerErrorHandler(transferHandlers);
+  receiveErrors(transferHandlers);
   const worker = create === undefined ? createWorker() : create();
   worker.addEventListener('error', (event) => onLost(event.message || 'The script of the worker cannot be loaded.'));
   worker.addEventListener('messageerror', () => onLost('A message of the worker cannot be read.'));

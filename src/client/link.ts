@@ -5,7 +5,7 @@
  * its signal, or the end of the link (T6). One timer serves all deadlines. The table of pending calls is bounded by
  * what the application has in flight; each entry ends with its call.
  */
-import { encodeRows } from '../base/codec/index.ts';
+import { decodeRows, encodeRows } from '../base/codec/index.ts';
 import type { Platform } from '../base/platform.ts';
 import type { Row } from '../base/row.ts';
 import { errorFromWire, StoreError } from '../base/store-error.ts';
@@ -14,12 +14,14 @@ import {
   type Call,
   type ClientMessage,
   ERROR,
-  EVENTS,
-  type EventBatch,
+  LIVE,
+  LIVE_WINDOW,
+  type LiveReply,
   OK,
   PROGRESS,
   type Reply,
   ROWS,
+  type RowBatch,
   type ServerMessage,
 } from '../protocol/messages.ts';
 import { attributed, type Owner } from './row-problem.ts';
@@ -69,10 +71,10 @@ export type Pending = {
   deadline: number;
   state: 'queued' | 'sent' | 'settled';
   onAbort: (() => void) | undefined;
-  /** Takes the chunks of a stream: codec bytes, or the rows when they are few. */
-  onRows: ((chunk: Uint8Array | readonly Row[], absent: readonly number[]) => void) | undefined;
-  /** Takes the batches of a subscription. */
-  onEvents: ((events: EventBatch) => void) | undefined;
+  /** Takes the chunks of a stream, or of a subscription, whose rows are change events. */
+  onRows: ((rows: readonly Row[], absent: readonly number[]) => void) | undefined;
+  /** Takes the steps of a live query, with the rows that they name by their places. */
+  onLive: ((step: LiveReply, rows: readonly Row[]) => void) | undefined;
 };
 
 export class Link {
@@ -130,7 +132,7 @@ export class Link {
       state: 'queued',
       onAbort: undefined,
       onRows: undefined,
-      onEvents: undefined,
+      onLive: undefined,
     };
     const id = ++this.#lastId;
     call[1] = id;
@@ -171,27 +173,14 @@ export class Link {
     pending.reject(error);
   }
 
-  /** Resolves when no call is pending, or `timeoutMs` later. */
+  /** Resolves when no call is pending, or `timeoutMs` later. Call `refuse` first: calls that come later are not waited for. */
   async drain(timeoutMs: number): Promise<void> {
-    const until = this.platform.now() + timeoutMs;
-    for (;;) {
-      const waiting: Promise<unknown>[] = [];
-      for (const { onEvents, onRows, deadline, promise } of this.#pending.values()) {
-        // Subscriptions, and streams that wait for the application, end with the link and not before it.
-        if (onEvents === undefined && (onRows === undefined || deadline < Number.POSITIVE_INFINITY))
-          waiting.push(promise);
-      }
-      const leftMs = until - this.platform.now();
-      if (waiting.length === 0 || leftMs <= 0) return;
-      let stop: (() => void) | undefined;
-      await Promise.race([
-        Promise.allSettled(waiting),
-        new Promise<void>((resolve) => {
-          stop = this.platform.setTimer(resolve, leftMs);
-        }),
-      ]);
-      stop?.();
+    const waiting: Promise<unknown>[] = [];
+    for (const { onLive, onRows, deadline, promise } of this.#pending.values()) {
+      // Subscriptions, and streams that wait for the application, end with the link and not before it.
+      if ((onLive ?? onRows) === undefined || deadline < Number.POSITIVE_INFINITY) waiting.push(promise);
     }
+    await within(this.platform, Promise.allSettled(waiting), timeoutMs, () => undefined).catch(() => {});
   }
 
   /** Why the link has ended, when it has. */
@@ -265,6 +254,11 @@ export class Link {
   }
 
   #receive(reply: Reply): void {
+    if (reply[1] === LIVE) {
+      const rows = toRows(reply[2]);
+      for (const step of reply[3]) this.#pending.get(step[0])?.onLive?.(step, rows);
+      return this.post(['pull', LIVE_WINDOW]);
+    }
     const pending = this.#pending.get(reply[0]);
     if (pending === undefined) return;
     try {
@@ -296,11 +290,8 @@ export class Link {
       }
       case ROWS:
         if (reply[3]) this.#settle(pending);
-        pending.onRows?.(reply[2], reply[4]);
+        pending.onRows?.(toRows(reply[2]), reply[4]);
         if (reply[3]) pending.resolve(pending.answer);
-        break;
-      case EVENTS:
-        pending.onEvents?.(reply[2]);
         break;
       case PROGRESS:
         callBack(pending.options?.onProgress, { done: reply[2], total: reply[3] });
@@ -345,6 +336,26 @@ export class Link {
       else next = Math.min(next, pending.deadline);
     }
     if (next < Number.POSITIVE_INFINITY) this.#planSweep(next);
+  }
+}
+
+const toRows = (batch: RowBatch): readonly Row[] => (batch instanceof Uint8Array ? decodeRows(batch) : batch);
+
+/** Rejects with what `late` says when the promise takes longer. */
+export async function within<T>(
+  platform: Platform,
+  promise: Promise<T>,
+  timeoutMs: number,
+  late: () => unknown,
+): Promise<T> {
+  let stop: (() => void) | undefined;
+  const timeout = new Promise<never>((_resolve, reject) => {
+    stop = platform.setTimer(() => reject(late()), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    stop?.();
   }
 }
 

@@ -3,12 +3,13 @@ import { BehaviorSubject } from 'rxjs';
 import { createPlatform } from '../base/platform.ts';
 import { StoreError } from '../base/store-error.ts';
 import { createUuid7 } from '../base/uuid.ts';
-import type { Durability, Health } from '../protocol/engine-api.ts';
+import type { Durability } from '../protocol/engine-api.ts';
+import type { StoreStatus } from '../protocol/store-status.ts';
 import { isStandardSchema } from '../schema/standard-schema.ts';
 import { Collection } from './collection.ts';
 import { startWorker } from './engine-worker.ts';
-import { Link } from './link.ts';
-import { type Definitions, type Store, StoreBase, type StoreStatus, timeoutError } from './store.ts';
+import { Link, within } from './link.ts';
+import { type Definitions, type Store, StoreBase, timeoutError } from './store.ts';
 
 export type StoreOptions<C extends Definitions> = {
   /** One store of a name per origin. */
@@ -37,7 +38,6 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
     collections,
     worker: create,
     durability = 'relaxed',
-    storage = ['indexeddb'],
     timeoutMs = OPEN_TIMEOUT_MS,
   } = options ?? ({} as StoreOptions<C>);
   const status = new BehaviorSubject<StoreStatus>({ state: 'opening', reasons: [], durability });
@@ -67,10 +67,10 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
   });
   // A wrong timeout is refused by the worker, like all other options.
   const waitMs = timeoutMs > 0 ? timeoutMs : OPEN_TIMEOUT_MS;
-  const stopTimer = platform.setTimer(() => fail(timeoutError('openStore', name, waitMs)), waitMs);
+  const late = (): StoreError => timeoutError('openStore', name, waitMs);
   try {
-    const health = await Promise.race([worker.open(toPlainOptions(options), port2), failed]);
-    status.next(toStatus(health, durability, storage));
+    const opening = Promise.race([worker.open(toPlainOptions(options), port2), failed]);
+    status.next(await within(platform, opening, waitMs, late));
   } catch (cause) {
     const error =
       cause instanceof StoreError
@@ -79,8 +79,6 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
     link.close(error);
     worker.terminate();
     throw error;
-  } finally {
-    stopTimer();
   }
 
   const createKey = createUuid7(platform.wallClock, platform.random);
@@ -100,16 +98,4 @@ function toPlainOptions(options: Partial<StoreOptions<Definitions>> | undefined)
     isStandardSchema(definition?.schema) ? { ...definition, schema: undefined } : definition,
   ]);
   return { ...rest, collections: typeof collections === 'object' ? Object.fromEntries(entries) : collections };
-}
-
-function toStatus(
-  { storage, durability }: Health,
-  asked: Durability,
-  [home]: readonly ('indexeddb' | 'memory')[],
-): StoreStatus {
-  const reasons: string[] = [];
-  if (storage !== home) reasons.push(`storage/unavailable: ${home} cannot be used.`);
-  // Memory is none, but that is what was asked for.
-  if (durability !== asked && home !== 'memory') reasons.push(`storage/less-durable: writes are ${durability}.`);
-  return { state: reasons.length > 0 ? 'degraded' : 'open', reasons, durability };
 }

@@ -1,11 +1,14 @@
-/** One question to a collection. It runs when it is awaited, counted or streamed: each time anew. */
+/** One question to a collection. It runs when it is awaited, counted or streamed, each time anew; or stays true (`$`). */
+import { map, type Observable } from 'rxjs';
 import type { PipelineSpec, Selector } from '../protocol/definition.ts';
 import type { Explanation } from '../protocol/engine-api.ts';
 import type { RawFind } from '../protocol/find-spec.ts';
+import type { LiveKind } from '../protocol/live.ts';
 import type { Call } from '../protocol/messages.ts';
 import type { FindOptionsFor } from '../schema/arguments.ts';
 import type { CollectionContext } from './collection-context.ts';
 import type { CallOptions } from './link.ts';
+import { type Delta, type LiveRows, liveQuery, toDeltas } from './live-query.ts';
 import { collectRows, streamRows } from './row-stream.ts';
 import { copyArgument } from './snapshot.ts';
 
@@ -16,6 +19,7 @@ export class Query<T> implements PromiseLike<T[]> {
   readonly #options: CallOptions;
   readonly #selector: Selector | PipelineSpec;
   readonly #find: RawFind;
+  readonly #observables: { [kind in LiveKind]?: Observable<LiveRows> } = {};
 
   /** Made by `collection.find` and `collection.aggregate`. Options that are none are refused when the query runs. */
   constructor(context: CollectionContext, selector: Selector | PipelineSpec, options: FindOptions<T> = {}) {
@@ -54,6 +58,37 @@ export class Query<T> implements PromiseLike<T[]> {
   /** Rows of one snapshot, one after the other, in bounded memory. Leaving the loop ends the work of the engine. */
   stream(): AsyncGenerator<T, void, undefined> {
     return streamRows(this.#context, this.#call('find', this.#find), this.#options) as AsyncGenerator<T, void>;
+  }
+
+  /**
+   * The rows now, and again after each commit that changes them: a new array each time, with the same objects for rows
+   * that have not changed. A subscriber that is slow gets the newest rows, not all that were. Without a sort the order is
+   * that of keys. Completes when the store is closed. Subscribers of one query share one subscription of the worker.
+   */
+  get $(): Observable<T[]> {
+    return this.#live('rows').pipe(map(({ rows }) => rows as T[]));
+  }
+
+  /** What changes, beginning with all rows as `added`. */
+  get delta$(): Observable<Delta<T>> {
+    return toDeltas(this.#live('rows'), this.#context.key) as Observable<Delta<T>>;
+  }
+
+  /** How many rows the query gives now, and again after each commit that changes that. */
+  get count$(): Observable<number> {
+    return this.#live('count') as unknown as Observable<number>;
+  }
+
+  #live(kind: LiveKind): Observable<LiveRows> {
+    this.#observables[kind] ??= liveQuery(this.#context, this.#options, () => [
+      'live',
+      0,
+      this.#context.name,
+      this.#selector,
+      this.#find,
+      kind,
+    ]);
+    return this.#observables[kind];
   }
 
   #run(find: RawFind): Promise<T[]> {

@@ -62,9 +62,20 @@ export function attributed(
   if (owner === undefined || rows === undefined) return error;
   if (answer !== undefined) return invalidDocument(owner, rows[0]?.[owner.key], storageIssues(rows[0]!));
   const problems: RowProblem[] = [];
-  for (let row = 0; row < rows.length && problems.length < ROW_PROBLEMS_MAX; row++) {
-    const issues = storageIssues(rows[row]!);
-    if (issues.length > 0) problems.push({ row, key: rows[row]?.[owner.key], issues });
-  }
+  noteProblems(owner, rows, problems);
   return invalidDocuments(owner, problems);
+}
+
+/** Adds what the codec has against rows; `places` says where they stood. */
+export function noteProblems(
+  { key }: Owner,
+  rows: readonly Row[],
+  problems: RowProblem[],
+  places?: readonly number[],
+): void {
+  for (let at = 0; at < rows.length && problems.length < ROW_PROBLEMS_MAX; at++) {
+    const row = rows[at];
+    const issues = storageIssues(row!);
+    if (issues.length > 0) problems.push({ row: places?.[at] ?? at, key: row?.[key], issues });
+  }
 }

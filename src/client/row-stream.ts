@@ -1,5 +1,4 @@
 /** Rows that come in chunks. The engine sends a chunk more for each one taken, so neither side piles them up. */
-import { decodeRows } from '../base/codec/index.ts';
 import type { Row } from '../base/row.ts';
 import type { Call } from '../protocol/messages.ts';
 import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
@@ -16,7 +15,7 @@ export function collectRows(
   const all: (Row | undefined)[] = [];
   const pending = link.open(call, { owner: context, options, timeoutMs, answer: all });
   pending.onRows = (chunk, absent) => {
-    for (const row of toRows(chunk, absent)) all.push(row);
+    for (const row of withAbsent(chunk, absent)) all.push(row);
     link.pull(pending);
   };
   return pending.promise as Promise<typeof all>;
@@ -33,7 +32,7 @@ export async function* streamRows(
   let wake: (() => void) | undefined;
   const pending = link.open(call, { owner: context, options });
   pending.onRows = (chunk, absent) => {
-    chunks.push(toRows(chunk, absent));
+    chunks.push(withAbsent(chunk, absent));
     // The engine has done its part; how long the application takes for a chunk is its own affair.
     pending.deadline = NO_TIMEOUT;
     wake?.();
@@ -54,9 +53,7 @@ export async function* streamRows(
   }
 }
 
-function toRows(chunk: Uint8Array | readonly Row[], absent: readonly number[]): readonly (Row | undefined)[] {
-  if (!(chunk instanceof Uint8Array)) return chunk;
-  const rows = decodeRows(chunk);
+function withAbsent(rows: readonly Row[], absent: readonly number[]): readonly (Row | undefined)[] {
   if (absent.length === 0) return rows;
   const all: (Row | undefined)[] = [];
   let at = 0;

@@ -1,13 +1,14 @@
 /** A store as an application has it: its collections, its state, its end. */
 import type { BehaviorSubject, Observable } from 'rxjs';
 import { StoreError } from '../base/store-error.ts';
-import type { DurabilityGiven, Health, VerifyReport } from '../protocol/engine-api.ts';
+import type { Health, VerifyReport } from '../protocol/engine-api.ts';
+import type { StoreStatus } from '../protocol/store-status.ts';
 import type { AnyDefinition, CollectionDefinition, InputOf, KeyOf } from '../schema/definition.ts';
 import type { LongOptions } from './call-options.ts';
 import type { Collection } from './collection.ts';
 import { NO_TIMEOUT } from './collection-context.ts';
 import type { EngineWorker } from './engine-worker.ts';
-import type { CallOptions, Link } from './link.ts';
+import { type CallOptions, type Link, within } from './link.ts';
 
 export type Definitions = Readonly<Record<string, AnyDefinition>>;
 
@@ -16,15 +17,6 @@ export type CollectionOf<D> =
   D extends CollectionDefinition<infer T extends object, infer In, infer K>
     ? Collection<T, InputOf<In, K>, KeyOf<T, K>>
     : never;
-
-export type StoreStatus = {
-  /** `degraded`: works, with less durability than was asked for. `poisoned`: reopen it; calls are refused. */
-  readonly state: 'opening' | 'open' | 'degraded' | 'poisoned' | 'closed';
-  /** Why it is not `open`: codes and sentences. */
-  readonly reasons: readonly string[];
-  /** What a write is given now. */
-  readonly durability: DurabilityGiven;
-};
 
 export type Store<C extends Definitions = Definitions> = StoreBase<C> & {
   readonly [Name in keyof C]: CollectionOf<C[Name]>;
@@ -108,21 +100,16 @@ export class StoreBase<C extends Definitions = Definitions> {
 
   async #finish(how: 'close' | 'destroy'): Promise<void> {
     const closed = new StoreError('store/closed', `Store ${this.name} is closed.`, { details: { store: this.name } });
-    const { platform } = this.#link;
-    const { lost } = this.#link;
+    const { platform, lost } = this.#link;
     this.#link.refuse(closed);
-    let stop: (() => void) | undefined;
     try {
       // Closing has nothing left to do; destroying can no longer be done.
       if (lost !== undefined && how === 'close') return;
       if (lost !== undefined) throw lost;
       await this.#link.drain(CLOSE_TIMEOUT_MS);
-      const late = new Promise<never>((_resolve, reject) => {
-        stop = platform.setTimer(() => reject(timeoutError(how, this.name, CLOSE_TIMEOUT_MS)), CLOSE_TIMEOUT_MS);
-      });
-      await Promise.race([this.#worker[how](), late]);
+      const late = (): StoreError => timeoutError(how, this.name, CLOSE_TIMEOUT_MS);
+      await within(platform, this.#worker[how](), CLOSE_TIMEOUT_MS, late);
     } finally {
-      stop?.();
       this.#link.close(closed);
       this.#worker.terminate();
       this.#status.next({ ...this.#status.value, state: 'closed', reasons: [] });

@@ -3,7 +3,7 @@
  * over the port (`messages.ts`), which is twice as fast.
  */
 import { errorFromWire, type StoreErrorWire } from '../base/store-error.ts';
-import type { Health } from './engine-api.ts';
+import type { StoreStatus } from './store-status.ts';
 
 export interface EngineControl {
   /**
@@ -11,7 +11,7 @@ export interface EngineControl {
    * application gave; all checks are here. Without a port they had to be altered to travel, and are refused whatever
    * they say.
    */
-  open(options: unknown, port: MessagePort | undefined): Promise<Health>;
+  open(options: unknown, port: MessagePort | undefined): Promise<StoreStatus>;
   /** Stores what is not stored yet and lets go of everything. */
   close(): Promise<void>;
   /** Closes, and deletes all that the store has kept. */
@@ -32,25 +32,29 @@ const THROW = 'throw';
 
 /**
  * Lets errors cross comlink whole: its own handler keeps only name, message and stack. The table of handlers belongs
- * to the whole thread, so whatever is not ours goes the way it went before. Only the worker sends errors: `toWire` is
- * its part, answering undefined for what is not the store's.
+ * to the whole thread, so whatever is not ours goes the way it went before. This is the page's half; safe to repeat.
  */
-export function registerErrorHandler(
-  handlers: Handlers,
-  toWire?: (thrown: unknown) => StoreErrorWire | undefined,
-): void {
-  const before = handlers.get(THROW) as Handler & { readonly isStoreHandler?: true };
-  if (before.isStoreHandler && toWire === undefined) return;
+export function receiveErrors(handlers: Handlers): void {
+  const before = handlers.get(THROW) as Handler & { readonly isOurs?: true };
+  if (before.isOurs) return;
   handlers.set(THROW, {
     ...before,
-    isStoreHandler: true,
-    serialize(thrown: { readonly value: unknown }): [unknown, Transferable[]] {
-      const storeError = toWire?.(thrown.value);
-      return storeError === undefined ? before.serialize(thrown as never) : [{ storeError }, []];
-    },
-    deserialize(wire: ErrorWire): unknown {
+    isOurs: true,
+    deserialize: (wire: ErrorWire) => {
       if (wire?.storeError !== undefined) throw errorFromWire(wire.storeError);
       return before.deserialize(wire as never);
+    },
+  } as Handler);
+}
+
+/** The worker's half. `toWire` answers undefined for what is not the store's. */
+export function sendErrors(handlers: Handlers, toWire: (thrown: unknown) => StoreErrorWire | undefined): void {
+  const before = handlers.get(THROW)!;
+  handlers.set(THROW, {
+    ...before,
+    serialize: (thrown: { readonly value: unknown }) => {
+      const storeError = toWire(thrown.value);
+      return storeError === undefined ? before.serialize(thrown as never) : [{ storeError }, []];
     },
   } as Handler);
 }

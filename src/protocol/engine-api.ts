@@ -4,6 +4,7 @@
  */
 import type { Key, Row } from '../base/row.ts';
 import type { CollectionSpec, FindSpec, IndexSpec, PipelineSpec, Selector } from './definition.ts';
+import type { LiveListener, LiveRequest, LiveSubscription } from './live.ts';
 
 /** Many answers are there at once; awaiting them would cost each call a turn of the queue. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -154,6 +155,8 @@ export interface EngineApi {
   indexes(collection: string): readonly IndexInfo[];
   /** Changes after each commit, in commit order. Answers a function that ends it. */
   subscribe(collection: string, listener: (events: readonly ChangeEvent[]) => void): () => void;
+  /** A query that is kept true. Throws for a wrong one; the listener is told later, never during the call. */
+  live(request: LiveRequest, listener: LiveListener): LiveSubscription;
   verify(options: LongOptions & { readonly repair: boolean }): Promise<VerifyReport>;
   compact(options: LongOptions): Promise<{ readonly pagesFreed: number; readonly bytesFreed: number }>;
   health(): Promise<Health>;

@@ -3,13 +3,15 @@
  * calls are small. One message carries all calls of a microtask, and the rows of all of them in one codec batch.
  *
  * Ordering: calls take effect in the order in which they were made. Every call gets exactly one OK or ERROR, after any
- * ROWS, EVENTS or PROGRESS of it; a cancelled subscription or stream gets nothing more.
+ * ROWS or PROGRESS of it; a cancelled subscription or stream gets nothing more. Live queries have one window for
+ * all of a page (LIVE_WINDOW): what is not sent yet is made when the page can take it, so it is always the newest.
  */
-import type { Key } from '../base/row.ts';
+import type { Key, Row } from '../base/row.ts';
 import type { StoreErrorWire } from '../base/store-error.ts';
 import type { PipelineSpec, Selector } from './definition.ts';
 import type { Durability, DurabilityGiven, WriteRequest } from './engine-api.ts';
 import type { RawFind } from './find-spec.ts';
+import type { LiveKind, Script } from './live.ts';
 
 /** Results of at most so many rows travel by structured clone, which is faster than the codec for a few. */
 export const CLONED_ROWS_MAX: number = 8;
@@ -43,13 +45,14 @@ export type Call =
   | ['plain', id: number, collection: string, request: PlainWrite, ...WriteFlags]
   | ['preview', id: number, collection: string, request: PlainUpdate]
   | ['subscribe', id: number, collection: string, selector: Selector | undefined]
+  | ['live', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind, kind: LiveKind]
   | ['createIndex', id: number, collection: string, index: unknown]
   | ['dropIndex', id: number, collection: string, name: string]
   | ['indexes', id: number, collection: string]
   | ['verify', id: number, repair: boolean]
   | ['compact', id: number]
   | ['health', id: number]
-  /** The page has taken a chunk of stream or subscription `id` and wants one more. */
+  /** The page has taken a chunk of stream or subscription `id`, or a LIVE message (LIVE_WINDOW), and wants one more. */
   | ['pull', id: number]
   | ['cancel', id: number];
 
@@ -61,27 +64,34 @@ export type ClientMessage = readonly [calls: readonly Call[], rows: Uint8Array |
 export const OK = 0;
 export const ERROR = 1;
 export const ROWS = 2;
-export const EVENTS = 3;
-export const PROGRESS = 4;
+export const PROGRESS = 3;
+export const LIVE = 4;
+
+/** Stands for all live queries of a page where an id is asked for: no call has it. */
+export const LIVE_WINDOW = 0;
 
 export type Reply =
   /** `value` of a stream: all of its rows, when they are few and none has been sent. */
   | readonly [id: number, kind: typeof OK, value: unknown, durability?: DurabilityGiven]
   | readonly [id: number, kind: typeof ERROR, error: StoreErrorWire]
-  /** Rows of a stream. `absent` lists places in the chunk (of `getMany`) where there is no row. */
-  | readonly [id: number, kind: typeof ROWS, bytes: Uint8Array, isLast: boolean, absent: readonly number[]]
-  | readonly [id: number, kind: typeof EVENTS, events: EventBatch]
-  | readonly [id: number, kind: typeof PROGRESS, done: number, total: number];
+  /**
+   * Rows of a stream, or change events, which travel as rows: `row` and `before` are not there where they are undefined.
+   * `absent` lists places in the chunk (of `getMany`) where there is no row.
+   */
+  | readonly [id: number, kind: typeof ROWS, rows: RowBatch, isLast: boolean, absent: readonly number[]]
+  | readonly [id: number, kind: typeof PROGRESS, done: number, total: number]
+  /** `rows` holds each row once, for all updates of the message. */
+  | readonly [id: typeof LIVE_WINDOW, kind: typeof LIVE, rows: RowBatch, updates: readonly LiveReply[]];
+
+/**
+ * What is new of one live query: its count; or rows, as places in the message's rows, which the page keeps until those
+ * come with which the step is complete and its script is told.
+ */
+export type LiveReply =
+  | readonly [id: number, count: number]
+  | readonly [id: number, rows: readonly number[], script?: Script];
 
 export type ServerMessage = readonly Reply[];
 
-/**
- * Change events by column. `rows` has, event after event, the new row (unless it is a delete) and the row before
- * (unless it is a create): an array when there are few, else codec bytes.
- */
-export type EventBatch = {
-  /** One letter for each event: c, u or d; capital when its origin is remote. */
-  readonly types: string;
-  readonly keys: readonly Key[];
-  readonly rows: readonly unknown[] | Uint8Array;
-};
+/** As they are when they are few, else as codec bytes. */
+export type RowBatch = readonly Row[] | Uint8Array;

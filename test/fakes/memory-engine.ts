@@ -18,6 +18,8 @@ import type {
   WriteOutcome,
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
+import type { LiveListener, LiveRequest, LiveSubscription } from '../../src/protocol/live.ts';
+import { LiveQueries } from '../../worker/live/index.ts';
 import { applyChanges, compilePredicate, parseSelector } from '../../worker/query/index.ts';
 
 type Collection = { readonly key: string; readonly rows: Map<Key, Row>; readonly indexes: IndexSpec[] };
@@ -33,6 +35,12 @@ export class MemoryEngine implements EngineApi {
   readonly requests: WriteRequest[] = [];
   readonly #collections: ReadonlyMap<string, Collection>;
   readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #live = new LiveQueries({
+    subscribe: (collection, listener) => this.subscribe(collection, listener),
+    find: (collection, find) => this.find(collection, find),
+    count: (collection, selector) => this.count(collection, selector),
+    keyField: (collection) => this.#must(collection).key,
+  });
   #held: Promise<void> | undefined;
   #letGo: (() => void) | undefined;
 
@@ -156,6 +164,15 @@ export class MemoryEngine implements EngineApi {
     return () => {
       if (all.delete(listener)) this.listeners--;
     };
+  }
+
+  /** Live queries that are kept up. */
+  get liveQueries(): number {
+    return this.#live.size;
+  }
+
+  live(request: LiveRequest, listener: LiveListener): LiveSubscription {
+    return this.#live.open(request, listener);
   }
 
   async verify(): Promise<VerifyReport> {

@@ -3,7 +3,7 @@
  * It can be made to answer nothing any more, and to fail.
  */
 import { expose, transferHandlers } from 'comlink';
-import { type EngineControl, registerErrorHandler } from '../../src/protocol/control.ts';
+import { type EngineControl, sendErrors } from '../../src/protocol/control.ts';
 import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
 import { createControl, storeErrorToWire } from '../../worker/engine/control.ts';
 
@@ -17,7 +17,7 @@ export class ThreadWorker extends EventTarget {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#inside = port2;
-    registerErrorHandler(transferHandlers, storeErrorToWire);
+    sendErrors(transferHandlers, storeErrorToWire);
     expose(control, port2);
     port1.addEventListener('message', ({ data }) => this.dispatchEvent(new MessageEvent('message', { data })));
     port1.start();

@@ -18,6 +18,7 @@ const LAYERS_BY_THREAD = {
     'worker/pages',
     'worker/indexes',
     'worker/query',
+    'worker/live',
     'worker/transactions',
     'worker/tabs',
     'worker/engine',

@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 import {
   type Change,
   type Collection,
+  type Delta,
   defineCollection,
   type KeyOf,
   openStore,
@@ -147,6 +148,9 @@ async function uses(): Promise<void> {
 
   assertType<Equal<Awaited<ReturnType<typeof store.tasks.distinct<'tags'>>>, string[]>>();
   for await (const row of store.tasks.find().stream()) assertType<Equal<typeof row, Task>>();
+  assertType<Equal<ReturnType<typeof store.tasks.find>['$'], Observable<Task[]>>>();
+  assertType<Equal<ReturnType<typeof store.tasks.find>['delta$'], Observable<Delta<Task>>>>();
+  assertType<Equal<ReturnType<typeof store.tasks.find>['count$'], Observable<number>>>();
   const stop = store.tasks.subscribe(({ row, key }) => {
     assertType<Equal<typeof row, Task | undefined>>();
     assertType<Equal<typeof key, string>>();

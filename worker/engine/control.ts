@@ -1,8 +1,9 @@
 /** What the page may ask of its worker as a whole: open, close, destroy. */
 import { errorToWire, StoreError, type StoreErrorWire } from '../../src/base/store-error.ts';
 import type { EngineControl } from '../../src/protocol/control.ts';
-import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
+import type { EngineApi, EngineOptions, Health } from '../../src/protocol/engine-api.ts';
 import { toEngineOptions } from '../../src/protocol/engine-options.ts';
+import type { StoreStatus } from '../../src/protocol/store-status.ts';
 import { servePort } from './port-server.ts';
 
 /** One engine for one page, opened with what the page's application has said. */
@@ -31,11 +32,21 @@ export function createControl(openEngine: (options: EngineOptions) => Promise<En
       }
       engine = await openEngine(options);
       stopServing = servePort(engine, port);
-      return engine.health();
+      return toStatus(await engine.health(), options);
     },
     close: () => end('close'),
     destroy: () => end('destroy'),
   };
+}
+
+function toStatus({ storage, durability }: Health, asked: EngineOptions): StoreStatus {
+  const [home] = asked.storage;
+  const reasons: string[] = [];
+  if (storage !== home) reasons.push(`storage/unavailable: ${home} cannot be used.`);
+  // Memory is none, but that is what was asked for.
+  if (durability !== asked.durability && home !== 'memory')
+    reasons.push(`storage/less-durable: writes are ${durability}.`);
+  return { state: reasons.length > 0 ? 'degraded' : 'open', reasons, durability };
 }
 
 /** What comlink sends of an error that control threw; undefined when it is not the store's. */

@@ -26,7 +26,9 @@ import type {
   WriteOutcome,
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
+import type { LiveListener, LiveRequest, LiveSubscription } from '../../src/protocol/live.ts';
 import { CollectionState, encodeComponent, encodePrimaryKey, type IndexState, valuesAt } from '../indexes/index.ts';
+import { LiveQueries } from '../live/index.ts';
 import { pagesBelow, readKey, type TreeState, wantKey } from '../pages/index.ts';
 import {
   AggregateCursor,
@@ -90,6 +92,7 @@ export class Engine implements EngineApi {
   readonly #validators: ReadonlyMap<string, RowValidator>;
   readonly #listeners: Map<string, Set<Listener>> = new Map();
   readonly #context: PrepareContext;
+  readonly #live: LiveQueries;
   #life: EngineState = 'opening';
   #poison: StoreError | undefined;
 
@@ -133,6 +136,7 @@ export class Engine implements EngineApi {
       onPoisoned: (error) => {
         if (this.#life !== 'closing') this.#life = 'poisoned';
         this.#poison = error;
+        this.#live.fail(error);
         // Whoever has the store now must find it as it was.
         void this.#checkpointer.close();
       },
@@ -142,6 +146,12 @@ export class Engine implements EngineApi {
       validatorOf: ({ spec }) => this.#validators.get(spec.name),
       findKeys: (collection, selector) => this.#findKeys(collection, selector),
     };
+    this.#live = new LiveQueries({
+      subscribe: (collection, listener) => this.subscribe(collection, listener),
+      find: (collection, find) => this.find(collection, find),
+      count: (collection, selector) => this.count(collection, selector),
+      keyField: (collection) => this.#must(collection).spec.key,
+    });
   }
 
   get life(): EngineState {
@@ -313,6 +323,11 @@ export class Engine implements EngineApi {
     return () => void listeners.delete(listener);
   }
 
+  live(request: LiveRequest, listener: LiveListener): LiveSubscription {
+    this.#assertOpen();
+    return this.#live.open(request, listener);
+  }
+
   async verify(options: LongOptions & { readonly repair: boolean }): Promise<VerifyReport> {
     this.#assertOpen();
     const rebuild = async (collection: CollectionState, index: IndexState): Promise<void> => {
@@ -395,6 +410,7 @@ export class Engine implements EngineApi {
           await this.#checkpointer.run().catch(() => undefined);
       }
     } finally {
+      this.#live.fail(storeIs('closed'));
       await this.#checkpointer.close();
       await this.#storage.close();
       this.#life = 'closed';
@@ -405,6 +421,7 @@ export class Engine implements EngineApi {
   async destroy(): Promise<void> {
     const wasOpen = this.#life === 'open';
     this.#life = 'closing';
+    this.#live.fail(storeIs('closed'));
     if (wasOpen) await this.#committer.flush().catch(() => undefined);
     await this.#checkpointer.close();
     await this.#storage.destroy();
@@ -415,10 +432,7 @@ export class Engine implements EngineApi {
   #assertOpen(): void {
     if (this.#life === 'open') return;
     if (this.#poison !== undefined && this.#life === 'poisoned') throw this.#poison;
-    throw new StoreError('store/closed', `The store is ${this.#life}.`, {
-      details: { state: this.#life },
-      hint: 'Open it again.',
-    });
+    throw storeIs(this.#life);
   }
 
   #must(name: string): CollectionState {
@@ -538,6 +552,9 @@ function singleCreate(request: WriteRequest): { readonly collection: string; rea
   const [row] = request.type === 'create' && request.rows.length === 1 ? request.rows : [];
   return row && { collection: request.collection, row };
 }
+
+const storeIs = (state: EngineState): StoreError =>
+  new StoreError('store/closed', `The store is ${state}.`, { details: { state }, hint: 'Open it again.' });
 
 const NO_OPTIONS: LongOptions = { signal: undefined, onProgress: undefined };
 

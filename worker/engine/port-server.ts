@@ -30,7 +30,7 @@ import {
   CLONED_ROWS_MAX,
   type ClientMessage,
   ERROR,
-  EVENTS,
+  LIVE_WINDOW,
   OK,
   PROGRESS,
   type Reply,
@@ -38,9 +38,12 @@ import {
   STREAM_WINDOW,
 } from '../../src/protocol/messages.ts';
 import { compilePredicate, parseSelector } from '../query/index.ts';
+import { LivePort } from './live-port.ts';
 
 /** Events of one subscription that may wait for its page. They are references to rows that the engine has anyway. */
 const EVENTS_WAITING_MAX = 1_000_000;
+/** The same as for results, where one event has up to two rows. */
+const CLONED_EVENTS_MAX = CLONED_ROWS_MAX / 2;
 /** Rows of the first chunk of a stream, which tells how large rows are. */
 const FIRST_CHUNK_ROWS = 128;
 
@@ -70,11 +73,16 @@ class PortServer {
   readonly #engine: EngineApi;
   readonly #port: MessagePort;
   readonly #running = new Map<number, Running>();
+  readonly #live: LivePort;
   #replies: Reply[] = [];
 
   constructor(engine: EngineApi, port: MessagePort) {
     this.#engine = engine;
     this.#port = port;
+    this.#live = new LivePort(engine, (reply, bytes) => {
+      if (bytes === undefined) this.#reply(reply);
+      else this.#send([reply], bytes);
+    });
     port.onmessage = ({ data }: MessageEvent<ClientMessage>) => this.#receive(data);
   }
 
@@ -144,6 +152,15 @@ class PortServer {
         return this.#addRows(id, rows, bytes!, call[3]);
       case 'subscribe':
         return this.#subscribe(id, call[2], call[3]);
+      case 'live': {
+        if (isPipeline(call[3])) throw noLivePipelines(call[2]);
+        const find = toFindSpec(call[2], call[3], call[4]);
+        const close = this.#live.open(id, { collection: call[2], find, kind: call[5] }, (error) =>
+          this.#fail(id, error),
+        );
+        this.#running.set(id, { cancel: () => this.#running.delete(id) && close() });
+        return;
+      }
       case 'createIndex':
         return this.#answer(id, engine.createIndex(call[2], toIndexSpec(call[2], call[3]), this.#longOptions(id)));
       case 'dropIndex':
@@ -157,7 +174,7 @@ class PortServer {
       case 'health':
         return this.#answer(id, engine.health());
       case 'pull':
-        return this.#running.get(id)?.pull?.();
+        return id === LIVE_WINDOW ? this.#live.pull() : this.#running.get(id)?.pull?.();
       case 'cancel':
         return this.#running.get(id)?.cancel();
     }
@@ -260,19 +277,15 @@ class PortServer {
   }
 
   #sendEvents(id: number, events: readonly ChangeEvent[]): void {
-    let types = '';
-    const rows: Row[] = [];
-    for (const { type, row, before, origin } of events) {
-      types += origin === 'remote' ? type[0]!.toUpperCase() : type[0];
-      if (row !== undefined) rows.push(row);
-      if (before !== undefined) rows.push(before);
+    const rows = events as readonly Row[];
+    let bytes: Uint8Array | undefined;
+    try {
+      if (rows.length > CLONED_EVENTS_MAX) bytes = encodeRows(rows);
+    } catch {
+      // A row of the deepest kind is too deep as a part of an event.
     }
-    const keys = events.map(({ key }) => key);
-    if (rows.length <= CLONED_ROWS_MAX) this.#reply([id, EVENTS, { types, keys, rows }]);
-    else {
-      const bytes = encodeRows(rows);
-      this.#send([[id, EVENTS, { types, keys, rows: bytes }]], bytes);
-    }
+    if (bytes === undefined) this.#reply([id, ROWS, rows, false, []]);
+    else this.#send([[id, ROWS, bytes, false, []]], bytes);
   }
 
   /** Streams an array that is there at once. */
@@ -450,6 +463,12 @@ const eventsOverflow = (collection: string): StoreError =>
 function then<T, U>(value: MaybePromise<T>, map: (value: T) => U): MaybePromise<U> {
   return value instanceof Promise ? value.then(map) : map(value);
 }
+
+const noLivePipelines = (collection: string): StoreError =>
+  new StoreError('query/unsupported', `Pipelines of ${collection} are not live yet.`, {
+    details: { collection },
+    hint: 'Subscribe to find(), and aggregate again when it emits.',
+  });
 
 const isPipeline = (query: Selector | PipelineSpec): query is PipelineSpec => Array.isArray(query);
 

@@ -1,0 +1,2 @@
+export { LIVE_QUERIES_MAX, LiveQueries } from './live-queries.ts';
+export type { LiveSource } from './live-source.ts';
