@@ -21,6 +21,11 @@ export type StoreOptions<C extends Definitions> = {
   readonly storage?: readonly ('indexeddb' | 'memory')[] | undefined;
   /** Bytes of documents and indexes that the worker keeps decoded. Default: 32 MB. */
   readonly cacheBytesMax?: number | undefined;
+  /**
+   * Refuses queries that would read more rows than this because no index serves them: `query/too-many-rows`, which says
+   * which index would. Default: no bound. A query may have its own.
+   */
+  readonly scanRowsMax?: number | undefined;
   /** Default: 30 s. */
   readonly timeoutMs?: number | undefined;
   /** For pages that must load the worker's file from elsewhere. */

@@ -1,7 +1,7 @@
 /** One question to a collection. It runs when it is awaited, counted or streamed, each time anew; or stays true (`$`). */
 import { map, type Observable } from 'rxjs';
 import type { PipelineSpec, Selector } from '../protocol/definition.ts';
-import type { Explanation } from '../protocol/engine-api.ts';
+import type { Explanation, Page } from '../protocol/engine-api.ts';
 import type { RawFind } from '../protocol/find-spec.ts';
 import type { LiveKind } from '../protocol/live.ts';
 import type { Call } from '../protocol/messages.ts';
@@ -43,6 +43,14 @@ export class Query<T> implements PromiseLike<T[]> {
   async first(): Promise<T | undefined> {
     const { limit = 1 } = this.#find;
     return (await this.#run({ ...this.#find, limit: limit > 1 ? 1 : limit }))[0];
+  }
+
+  /**
+   * Up to `size` rows (1 to 1,000), and the cursor of the next page: pass it as `after`. Pages stay right while rows are
+   * inserted and deleted between them. `size` stands for the limit.
+   */
+  page(size: number): Promise<Page<T>> {
+    return this.#ask('page', { ...this.#find, limit: size }) as Promise<Page<T>>;
   }
 
   /** How many rows the query gives, within its skip and limit. */
@@ -95,11 +103,12 @@ export class Query<T> implements PromiseLike<T[]> {
     return collectRows(this.#context, this.#call('find', find), this.#options) as unknown as Promise<T[]>;
   }
 
-  #ask(type: 'count' | 'explain'): Promise<unknown> {
-    return this.#context.link.request(this.#call(type, this.#find), { owner: this.#context, options: this.#options });
+  #ask(type: 'count' | 'explain' | 'page', find = this.#find): Promise<unknown> {
+    return this.#context.link.request(this.#call(type, find), { owner: this.#context, options: this.#options });
   }
 
-  #call(type: 'find' | 'count' | 'explain', find: RawFind): Call {
-    return [type, 0, this.#context.name, this.#selector, find];
+  #call(type: 'find' | 'count' | 'explain' | 'page', find: RawFind): Call {
+    // A page of a pipeline is refused by the worker.
+    return [type, 0, this.#context.name, this.#selector, find] as Call;
   }
 }

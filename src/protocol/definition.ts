@@ -40,4 +40,10 @@ export type FindSpec = {
   readonly sort: SortOrder;
   readonly limit: number | undefined;
   readonly skip: number;
+  /** Where the answer begins: behind a row, or behind what a cursor of a page tells. Checked by the engine. */
+  readonly after?: unknown;
+  /** Paths to include or to exclude. Checked by the engine. */
+  readonly project?: unknown;
+  /** Most rows that may be read without an index. Default: the store's. */
+  readonly scanRowsMax?: number | undefined;
 };

@@ -76,17 +76,36 @@ export type ChangeEvent = {
 
 export type IndexInfo = IndexSpec & { readonly state: 'ready' | 'building'; readonly entries: number };
 
+/** A way to answer that was considered. Costs are estimates, in units of one row read in the order of keys. */
+export type Candidate = { readonly plan: string; readonly cost: number };
+
 export type Explanation = {
+  /** `key`: rows of some keys. `scan`: all rows. The others read indexes. */
+  readonly access: 'key' | 'index' | 'scan' | 'union' | 'intersection';
+  /** The first of `indexes`. */
   readonly index: string | undefined;
-  readonly access: 'key' | 'index' | 'scan';
-  /** Whether the order came from the index (no sort in memory). */
+  readonly indexes: readonly string[];
+  /** What is done, in words. */
+  readonly plan: string;
+  /** Whether the order came from the index or the keys (no sort in memory). */
   readonly sortedByIndex: boolean;
+  readonly estimatedCost: number;
+  /** All ways that were considered, the cheapest first. */
+  readonly candidates: readonly Candidate[];
+  /** Which index would help. */
+  readonly hint: string | undefined;
   readonly entriesRead: number;
   readonly rowsRead: number;
   readonly rowsGiven: number;
+  /** Pages that had to be loaded from storage. */
+  readonly pagesRead: number;
+  readonly timeMs: number;
   /** Of an aggregation: the stages that the plan above does not do itself. */
   readonly stages?: readonly { readonly stage: string; readonly rowsRead: number; readonly rowsGiven: number }[];
 };
+
+/** Rows of a keyset page, and the cursor of the next one; undefined after the last. */
+export type Page<T = Row> = { readonly rows: readonly T[]; readonly next: string | undefined };
 
 export type VerifyReport = {
   readonly pagesChecked: number;
@@ -141,6 +160,8 @@ export interface EngineApi {
   find(collection: string, find: FindSpec): RowCursor;
   /** Rows of a pipeline. Throws `query/...` with the path to the stage or operator that is wrong. */
   aggregate(collection: string, pipeline: PipelineSpec): RowCursor & { explain(): Explanation };
+  /** A page of at most `limit` rows, which must be given. */
+  page(collection: string, find: FindSpec): MaybePromise<Page>;
   count(collection: string, selector: Selector): MaybePromise<number>;
   /** Distinct values at a path in the store's total order; array elements count one by one. */
   distinct(collection: string, path: string, selector: Selector): MaybePromise<readonly unknown[]>;
@@ -173,6 +194,8 @@ export type EngineOptions = {
   /** Homes in order of preference. */
   readonly storage: readonly ('indexeddb' | 'memory')[];
   readonly cacheBytesMax: number;
+  /** Most rows that a query may read without an index, unless it says otherwise. Default: no bound. */
+  readonly scanRowsMax?: number;
   /** For measurements only, and no part of the API: `manual` holds checkpoints back. */
   readonly unstable?: { readonly checkpoint?: 'manual' };
 };

@@ -4,7 +4,17 @@ import { checkOptions } from './check-options.ts';
 import { toCollectionSpec } from './collection-spec.ts';
 import type { EngineOptions } from './engine-api.ts';
 
-const OPTIONS = ['name', 'collections', 'durability', 'storage', 'cacheBytesMax', 'timeoutMs', 'worker', 'unstable'];
+const OPTIONS = [
+  'name',
+  'collections',
+  'durability',
+  'storage',
+  'cacheBytesMax',
+  'scanRowsMax',
+  'timeoutMs',
+  'worker',
+  'unstable',
+];
 const LATER_OPTIONS = ['sync', 'relays', 'conflict', 'encryption'];
 const NAME_LENGTH_MAX = 128;
 const COLLECTIONS_MAX = 1_000;
@@ -24,7 +34,7 @@ export function toEngineOptions(raw: unknown): EngineOptions {
   const options = raw as Omit<RawOptions, 'collections'> & { readonly collections?: Readonly<Record<string, unknown>> };
   checkOptions(options, OPTIONS, LATER_OPTIONS, 'store', {});
   const { name = '', collections, durability = 'relaxed', storage = ['indexeddb'] } = options;
-  const { cacheBytesMax = CACHE_BYTES_DEFAULT, timeoutMs = 1, unstable } = options;
+  const { cacheBytesMax = CACHE_BYTES_DEFAULT, scanRowsMax, timeoutMs = 1, unstable } = options;
   if (typeof name !== 'string' || name === '' || name.length > NAME_LENGTH_MAX) {
     refuse('name', `must be a string of 1 to ${NAME_LENGTH_MAX} characters`);
   }
@@ -47,6 +57,7 @@ export function toEngineOptions(raw: unknown): EngineOptions {
   }
   if (new Set(storage).size < storage.length) refuse('storage', 'must not name a home twice');
   if (!(cacheBytesMax >= CACHE_BYTES_MIN)) refuse('cacheBytesMax', `must be a number of at least ${CACHE_BYTES_MIN}`);
+  if (scanRowsMax !== undefined && !(scanRowsMax >= 0)) refuse('scanRowsMax', 'must be a number of 0 or more');
   if (!(timeoutMs > 0)) refuse('timeoutMs', 'must be a number above 0');
   return {
     name,
@@ -54,6 +65,7 @@ export function toEngineOptions(raw: unknown): EngineOptions {
     durability,
     storage,
     cacheBytesMax,
+    ...(scanRowsMax === undefined ? {} : { scanRowsMax }),
     ...(unstable === undefined ? {} : { unstable }),
   };
 }

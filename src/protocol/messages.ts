@@ -35,6 +35,7 @@ export type Call =
   /** An array in a selector's place is the pipeline of an aggregation; of `find` it has the limit only. */
   | ['find', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind]
   | ['count', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind]
+  | ['page', id: number, collection: string, selector: Selector, find: RawFind]
   | ['distinct', id: number, collection: string, path: string, selector: Selector]
   | ['explain', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind]
   /** Takes the next `count` rows of the message. A `replace` has them in pairs: before, after. */

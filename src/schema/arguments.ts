@@ -77,10 +77,18 @@ export type Direction = 1 | -1;
 /** `{ dueAt: 1 }`, or pairs where the order of fields is computed. */
 export type SortFor<T> = { readonly [P in Path<T>]?: Direction } | readonly (readonly [Path<T>, Direction])[];
 
+/** Paths to include, or to exclude; the key is included unless it is excluded. */
+export type ProjectionFor<T> = { readonly [P in Path<T>]?: 0 | 1 | boolean };
+
 export type FindOptionsFor<T> = {
   readonly sort?: SortFor<T> | undefined;
   readonly limit?: number | undefined;
   readonly skip?: number | undefined;
+  /** Where the answer begins: behind this row, or behind the page that gave this cursor. */
+  readonly after?: string | T | undefined;
+  readonly project?: ProjectionFor<T> | undefined;
+  /** Most rows to read when no index serves; more are refused (`query/too-many-rows`). Default: the store's. */
+  readonly scanRowsMax?: number | undefined;
 };
 
 type ElementAt<T, P extends string> = NonNullable<ValueAt<T, P>> extends readonly (infer E)[] ? E : never;

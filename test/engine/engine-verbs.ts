@@ -5,7 +5,9 @@ import type {
   Changes,
   Durability,
   EngineApi,
+  Explanation,
   LongOptions,
+  Page,
   RowCursor,
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
@@ -14,6 +16,9 @@ export type FindOptions = {
   readonly sort?: SortOrder;
   readonly limit?: number | undefined;
   readonly skip?: number;
+  readonly after?: unknown;
+  readonly project?: unknown;
+  readonly scanRowsMax?: number;
   /** Rows to ask of the cursor at a time. */
   readonly chunk?: number;
 };
@@ -79,8 +84,18 @@ export class Verbs {
   }
 
   async find(selector: Selector = {}, options: FindOptions = {}): Promise<readonly Row[]> {
-    const { sort = [], limit, skip = 0, chunk = 1_000 } = options;
-    return drain(this.#engine.find(this.#collection, { selector, sort, limit, skip }), chunk);
+    const { sort = [], limit, skip = 0, chunk = 1_000, ...more } = options;
+    return drain(this.#engine.find(this.#collection, { selector, sort, limit, skip, ...more }), chunk);
+  }
+
+  async page(selector: Selector, size: number, options: FindOptions = {}): Promise<Page> {
+    const { sort = [], skip = 0, ...more } = options;
+    return this.#engine.page(this.#collection, { selector, sort, skip, ...more, limit: size });
+  }
+
+  async explain(selector: Selector = {}, options: FindOptions = {}): Promise<Explanation> {
+    const { sort = [], limit, skip = 0, ...more } = options;
+    return this.#engine.explain(this.#collection, { selector, sort, limit, skip, ...more });
   }
 
   /** All rows by key. */

@@ -10,6 +10,7 @@ import type {
   ChangeEvent,
   EngineApi,
   EngineOptions,
+  Explanation,
   Health,
   LongOptions,
   RowCursor,
@@ -79,8 +80,7 @@ export class MemoryEngine implements EngineApi {
   aggregate(collection: string, pipeline: PipelineSpec): ReturnType<EngineApi['aggregate']> {
     const aggregator = new Aggregator(pipeline as never, { collectionResolver: (name) => this.#select(name, {}) });
     const rows = aggregator.run(structuredClone(this.#select(collection, {}))) as Row[];
-    const explain = { index: undefined, access: 'scan', sortedByIndex: false, entriesRead: 0, rowsRead: 0 } as const;
-    return { ...this.#cursor(rows), explain: () => ({ ...explain, rowsGiven: rows.length }) };
+    return { ...this.#cursor(rows), explain: () => explanationOf(rows.length) };
   }
 
   #cursor(given: readonly Row[]): RowCursor {
@@ -104,6 +104,15 @@ export class MemoryEngine implements EngineApi {
     };
   }
 
+  /** Cursors are numbers of rows: nothing is inserted between two pages of a test. */
+  page(collection: string, { after, limit = 0, ...find }: FindSpec): ReturnType<EngineApi['page']> {
+    const skip = find.skip + Number(after ?? 0);
+    const cursor = this.find(collection, { ...find, skip, limit: limit + 1 });
+    const chunk = cursor.next(limit + 1) as { readonly rows: readonly Row[] };
+    cursor.close();
+    return { rows: chunk.rows.slice(0, limit), next: chunk.rows.length > limit ? String(skip + limit) : undefined };
+  }
+
   count(collection: string, selector: Selector): number {
     return this.#select(collection, selector).length;
   }
@@ -114,7 +123,7 @@ export class MemoryEngine implements EngineApi {
 
   explain(collection: string, { selector }: FindSpec): ReturnType<EngineApi['explain']> {
     const rowsGiven = this.#select(collection, selector).length;
-    return { index: undefined, access: 'scan', sortedByIndex: false, entriesRead: 0, rowsRead: 0, rowsGiven };
+    return explanationOf(rowsGiven);
   }
 
   write(request: WriteRequest, { durability = 'relaxed', signal }: WriteOptions): Promise<WriteOutcome> | WriteOutcome {
@@ -280,3 +289,19 @@ export class MemoryEngine implements EngineApi {
 }
 
 const compare = (a: unknown, b: unknown): number => ((a as number) < (b as number) ? -1 : a === b ? 0 : 1);
+
+const explanationOf = (rowsGiven: number): Explanation => ({
+  access: 'scan',
+  index: undefined,
+  indexes: [],
+  plan: 'all rows',
+  sortedByIndex: false,
+  estimatedCost: 0,
+  candidates: [],
+  hint: undefined,
+  entriesRead: 0,
+  rowsRead: 0,
+  rowsGiven,
+  pagesRead: 0,
+  timeMs: 0,
+});

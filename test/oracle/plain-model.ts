@@ -3,8 +3,8 @@ import type { Key, Row } from '../../src/base/row.ts';
 import type { IndexSpec, Selector, SortOrder } from '../../src/protocol/definition.ts';
 import type { Changes } from '../../src/protocol/engine-api.ts';
 import { applyChanges } from '../../worker/query/index.ts';
-import { compareKeys, compareValues, fieldAt, leavesAt } from './plain-order.ts';
-import { matches } from './plain-selector.ts';
+import { compareKeys, compareValues, leavesAt } from './plain-order.ts';
+import { inOrder, matches } from './plain-selector.ts';
 
 /** What a call must be refused with. */
 export class Refusal extends Error {
@@ -78,14 +78,7 @@ export class PlainModel {
   }
 
   find(selector: Selector, sort: SortOrder): readonly Row[] {
-    const last = sort.at(-1)?.[1] ?? 1;
-    return [...this.select(selector)].sort((a, b) => {
-      for (const [path, direction] of sort) {
-        const order = compareValues(fieldAt(a, path), fieldAt(b, path));
-        if (order !== 0) return order * direction;
-      }
-      return compareKeys(a['id'], b['id']) * last;
-    });
+    return inOrder(this.select(selector), sort);
   }
 
   distinct(path: string, selector: Selector): readonly unknown[] {

@@ -91,13 +91,3 @@ export function* leavesAt(value: unknown, segments: readonly string[], at = 0): 
   }
   if (isPlain(value) && Object.hasOwn(value, segment)) yield* leavesAt(value[segment], segments, at + 1);
 }
-
-/** The value at a path, not looking into arrays: what sorts go by. */
-export function fieldAt(row: Row, path: string): unknown {
-  let value: unknown = row;
-  for (const segment of path.split('.')) {
-    if (!isPlain(value) || !Object.hasOwn(value, segment)) return undefined;
-    value = value[segment];
-  }
-  return value;
-}

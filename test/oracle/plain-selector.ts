@@ -3,7 +3,7 @@
  * met, each with the sentence of MongoDB's manual in mind. Patterns are the browser's own.
  */
 import type { Row } from '../../src/base/row.ts';
-import { compareValues, isPlain, rankOf } from './plain-order.ts';
+import { compareKeys, compareValues, isPlain, rankOf } from './plain-order.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -168,4 +168,28 @@ export function seenAt(value: unknown, segments: readonly string[], at = 0): rea
     ];
   }
   return isPlain(value) && Object.hasOwn(value, segment) ? seenAt(value[segment], segments, at + 1) : [undefined];
+}
+
+/** What a sort goes by: of several values the lowest, or the highest when it descends. */
+export function sortValueAt(row: Row, path: string, direction: 1 | -1): unknown {
+  const values = seenAt(row, path.split('.')).flatMap((value) =>
+    Array.isArray(value) ? (value.length === 0 ? [undefined] : value) : [value],
+  );
+  // Not by sorting: that puts what is undefined last.
+  return values.reduce((a, b) => (compareValues(b, a) * direction < 0 ? b : a), values[0]);
+}
+
+/** Rows in the order of a sort; equal ones by key, in the direction of the last path. */
+export function inOrder(
+  rows: readonly Row[],
+  sort: readonly (readonly [path: string, direction: 1 | -1])[],
+): readonly Row[] {
+  const last = sort.at(-1)?.[1] ?? 1;
+  return rows.toSorted((a, b) => {
+    for (const [path, direction] of sort) {
+      const order = compareValues(sortValueAt(a, path, direction), sortValueAt(b, path, direction));
+      if (order !== 0) return order * direction;
+    }
+    return compareKeys(a['id'], b['id']) * last;
+  });
 }

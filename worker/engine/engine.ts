@@ -19,6 +19,7 @@ import type {
   IndexInfo,
   LongOptions,
   MaybePromise,
+  Page,
   RecoveryReport,
   RowCursor,
   VerifyReport,
@@ -32,12 +33,12 @@ import { LiveQueries } from '../live/index.ts';
 import { pagesBelow, readKey, type TreeState, wantKey } from '../pages/index.ts';
 import {
   AggregateCursor,
+  checkScan,
   compilePipeline,
   countPlan,
   FindCursor,
-  type FoundRow,
+  type FindPlan,
   type JoinSource,
-  type Plan,
   PlanScan,
   parsePath,
   planFind,
@@ -229,13 +230,22 @@ export class Engine implements EngineApi {
     });
   }
 
+  page(name: string, find: FindSpec): Promise<Page> {
+    return this.#cursor(name, { ...find, limit: (find.limit ?? 0) + 1 }).page();
+  }
+
   count(name: string, selector: Selector): MaybePromise<number> {
     const collection = this.#must(name);
-    const plan = planFind(collection, { selector, sort: [] });
+    const plan = planFind(collection, { selector, sort: [], purpose: 'count' });
+    if (plan.residual.length > 0) this.#checkScan(plan, undefined);
     const close = this.#state.snapshots.open();
+    const release = (): void => {
+      close();
+      this.#state.space.trim();
+    };
     const count = countPlan(this.#view(collection), plan);
-    if (count instanceof Promise) return count.finally(close);
-    close();
+    if (count instanceof Promise) return count.finally(release);
+    release();
     return count;
   }
 
@@ -247,13 +257,11 @@ export class Engine implements EngineApi {
     const values = new Map<string, unknown>();
     try {
       while (!scan.isDone) {
-        const found: FoundRow[] = [];
-        await scan.pull(GET_BATCH, found);
-        for (const { row } of found) {
+        await scan.pull(GET_BATCH, (_key, row) => {
           for (const value of valuesAt(row, segments)) {
             for (const element of Array.isArray(value) ? value : [value]) values.set(encodeComponent(element), element);
           }
-        }
+        });
         if (values.size > DISTINCT_VALUES_MAX) throw tooManyValues(name, path);
       }
     } finally {
@@ -263,9 +271,10 @@ export class Engine implements EngineApi {
   }
 
   async explain(name: string, find: FindSpec): Promise<Explanation> {
-    const cursor = this.#cursor(name, find);
+    const start = this.#platform.now();
+    const cursor = this.#cursor(name, { ...find, scanRowsMax: Number.POSITIVE_INFINITY });
     try {
-      for (;;) if ((await cursor.next(GET_BATCH)).done) return cursor.explain();
+      for (;;) if ((await cursor.next(GET_BATCH)).done) return cursor.explain(this.#platform.now() - start);
     } finally {
       cursor.close();
     }
@@ -455,9 +464,9 @@ export class Engine implements EngineApi {
     const primary = collection.primary.visible;
     return {
       space,
-      primary,
-      stateOf: ({ index }: Plan) => (index === undefined ? primary : index.tree.visible),
+      stateOf: (index) => (index === undefined ? primary : index.tree.visible),
       readBlob: (row) => this.#state.readBlob(row),
+      yieldTask: this.#platform.yieldTask,
     };
   }
 
@@ -468,32 +477,42 @@ export class Engine implements EngineApi {
     const collection = new CollectionState(id, spec, primary, ready);
     const states = new Map(ready.map((index) => [index, index.tree.visible]));
     const view = this.#view(collection);
-    return { collection, view: { ...view, stateOf: ({ index }) => (index && states.get(index)) ?? view.primary } };
+    return { collection, view: { ...view, stateOf: (index) => (index && states.get(index)) ?? view.stateOf(index) } };
   }
 
   #cursor(name: string, find: FindSpec): FindCursor {
     const collection = this.#must(name);
     const plan = planFind(collection, find);
+    this.#checkScan(plan, find.scanRowsMax);
     const close = this.#state.snapshots.open();
     const release = (): void => {
       close();
       this.#state.space.trim();
     };
-    return new FindCursor({ view: this.#view(collection), plan, find, release });
+    return new FindCursor({ view: this.#view(collection), plan, release });
+  }
+
+  /** Refuses a plan that would read more rows without an index than the query, or the store, allows. */
+  #checkScan(plan: FindPlan, rowsMax: number | undefined): void {
+    checkScan(plan, rowsMax ?? this.#options.scanRowsMax ?? Number.POSITIVE_INFINITY);
   }
 
   /** The scan is kept while pages are missing, so that a repeated preparation goes on where it was. */
   #preparation(request: WriteRequest): () => ReturnType<typeof prepareWrite> {
     if (request.type !== 'updateMany' && request.type !== 'deleteMany')
       return () => prepareWrite(this.#context, request);
-    let kept: { readonly version: number; readonly scan: PlanScan; readonly found: FoundRow[] } | undefined;
+    let kept: { readonly version: number; readonly scan: PlanScan; readonly found: string[] } | undefined;
     const findKeys: PrepareContext['findKeys'] = (collection, selector) => {
       const { version } = this.#state.space;
       if (kept === undefined || kept.version !== version) {
         kept = { version, scan: this.#headScan(collection, selector), found: [] };
       }
-      kept.scan.pullNow(kept.found, (stored) => this.#state.wholeRow(stored));
-      return kept.found.map(({ key }) => key);
+      const { found, scan } = kept;
+      scan.pullNow(
+        (key) => found.push(key),
+        (stored) => this.#state.wholeRow(stored),
+      );
+      return found;
     };
     return () => prepareWrite({ ...this.#context, findKeys }, request);
   }
@@ -501,17 +520,20 @@ export class Engine implements EngineApi {
   #headScan(collection: CollectionState, selector: Selector): PlanScan {
     const view: ReadView = {
       space: this.#state.space,
-      primary: collection.primary.head,
-      stateOf: ({ index }) => (index === undefined ? collection.primary : index.tree).head,
+      stateOf: (index) => (index === undefined ? collection.primary : index.tree).head,
       readBlob: (row) => this.#state.readBlob(row),
+      yieldTask: this.#platform.yieldTask,
     };
     return new PlanScan(view, planFind(collection, { selector, sort: [] }));
   }
 
   #findKeys(collection: CollectionState, selector: Selector): readonly string[] {
-    const found: FoundRow[] = [];
-    this.#headScan(collection, selector).pullNow(found, (stored) => this.#state.wholeRow(stored));
-    return found.map(({ key }) => key);
+    const found: string[] = [];
+    this.#headScan(collection, selector).pullNow(
+      (key) => found.push(key),
+      (stored) => this.#state.wholeRow(stored),
+    );
+    return found;
   }
 
   /** A checkpoint keeps what the builder added: it is not in the log. */

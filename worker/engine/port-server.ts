@@ -22,7 +22,7 @@ import type {
   RowCursor,
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
-import { type RawFind, toFindSpec, toPipeline } from '../../src/protocol/find-spec.ts';
+import { type RawFind, toFindSpec, toLiveSpec, toPageSpec, toPipeline } from '../../src/protocol/find-spec.ts';
 import {
   type Call,
   CHUNK_BYTES_TARGET,
@@ -127,6 +127,8 @@ class PortServer {
         return this.#stream(id, engine.getMany(call[2], call[3]));
       case 'find':
         return this.#streamCursor(id, this.#open(call[2], call[3], call[4]));
+      case 'page':
+        return this.#answer(id, engine.page(call[2], toPageSpec(call[2], call[3], call[4])));
       case 'count':
         return this.#answer(id, this.#count(call[2], call[3], call[4]));
       case 'distinct':
@@ -154,7 +156,7 @@ class PortServer {
         return this.#subscribe(id, call[2], call[3]);
       case 'live': {
         if (isPipeline(call[3])) throw noLivePipelines(call[2]);
-        const find = toFindSpec(call[2], call[3], call[4]);
+        const find = toLiveSpec(call[2], call[3], call[4]);
         const close = this.#live.open(id, { collection: call[2], find, kind: call[5] }, (error) =>
           this.#fail(id, error),
         );
@@ -196,7 +198,10 @@ class PortServer {
   /** How many rows a query gives: those that match, within its skip and limit. */
   #count(collection: string, query: Selector | PipelineSpec, options: RawFind): MaybePromise<number> {
     if (isPipeline(query)) return rowsIn(this.#open(collection, query, options));
-    const { selector, skip, limit = Number.POSITIVE_INFINITY }: FindSpec = toFindSpec(collection, query, options);
+    const find: FindSpec = toFindSpec(collection, query, options);
+    const { selector, skip, limit = Number.POSITIVE_INFINITY } = find;
+    // Where a place is cannot be told without the rows before it.
+    if (find.after !== undefined) return rowsIn(this.#engine.find(collection, find));
     const within = (all: number): number => Math.min(Math.max(0, all - skip), limit);
     return then(this.#engine.count(collection, selector), within);
   }

@@ -5,7 +5,8 @@
  */
 import type { Key, Row } from '../../src/base/row.ts';
 import type { SortOrder } from '../../src/protocol/definition.ts';
-import { encodeComponent, encodePrimaryKey, type FieldReader, fieldReader } from '../indexes/index.ts';
+import { encodeComponent, encodePrimaryKey } from '../indexes/index.ts';
+import { type SortReader, sortReader } from '../query/index.ts';
 
 /** A row in a result. Replaced, never changed. */
 export type Entry = {
@@ -20,7 +21,7 @@ export class RowOrder {
   /** To ask the engine with: it always names what the order is. */
   readonly sort: SortOrder;
   readonly #keyField: string;
-  readonly #readers: readonly FieldReader[];
+  readonly #readers: readonly SortReader[];
   readonly #directions: readonly (1 | -1)[];
   readonly #keyDirection: 1 | -1;
 
@@ -30,7 +31,7 @@ export class RowOrder {
     const before = at === -1 ? sort : sort.slice(0, at);
     this.sort = sort.length === 0 ? [[keyField, 1]] : sort;
     this.#keyField = keyField;
-    this.#readers = before.map(([path]) => fieldReader(path));
+    this.#readers = before.map(([path, direction]) => sortReader(path, direction));
     this.#directions = before.map(([, direction]) => direction);
     this.#keyDirection = (at === -1 ? sort.at(-1) : sort[at])?.[1] ?? 1;
   }

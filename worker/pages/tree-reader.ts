@@ -60,6 +60,29 @@ export function countRange(space: PageSpace, state: TreeState, range: KeyRange):
   return Math.max(0, end - below);
 }
 
+/**
+ * About how many keys a range has: exact as far as its borders are in memory, half of a page that is not. Loads nothing
+ * and asks for nothing.
+ */
+export function estimateRange(space: PageSpace, state: TreeState, range: KeyRange): number {
+  const below = range.from === undefined ? 0 : estimateRank(space, state, range.from);
+  const end = range.to === undefined ? state.count : estimateRank(space, state, range.to);
+  return Math.max(0, end - below);
+}
+
+function estimateRank(space: PageSpace, state: TreeState, key: string): number {
+  let node = space.peek(state.root);
+  let rank = 0;
+  let { count } = state;
+  while (node !== undefined && !node.isLeaf) {
+    const at = childIndex(node.keys, key);
+    for (let i = 0; i < at; i += 1) rank += node.counts[i]!;
+    count = node.counts[at]!;
+    node = space.peek(node.children[at]!);
+  }
+  return rank + (node === undefined ? count / 2 : lowerBound(node.keys, key));
+}
+
 /** How many leaves to fetch with one that is missing: a scan then pays one transaction for several pages. */
 const READ_AHEAD_LEAVES = 8;
 

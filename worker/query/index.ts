@@ -7,9 +7,13 @@ export {
   type JoinSource,
   type Pipeline,
 } from './aggregate/index.ts';
-export { countPlan, FindCursor, type FoundRow, PlanScan, type ReadView } from './find.ts';
+export { countPlan, FindCursor } from './find.ts';
 export { parsePath } from './paths.ts';
-export { type Plan, planFind } from './planner.ts';
+export { PlanScan } from './plan-scan.ts';
+export { type FindPlan, planFind } from './planner/index.ts';
+export { compileProjection, type Projection } from './projection.ts';
+export type { ReadView } from './read-view.ts';
+export { checkScan } from './scan-limit.ts';
 export {
   compilePredicate,
   encodedValuesAt,
@@ -19,4 +23,5 @@ export {
   parseSelector,
   type SelectorNode,
 } from './selector/index.ts';
+export { compareRows, type FoundRow, type SortReader, sortReader } from './sort.ts';
 export { applyChanges } from './update-operators.ts';

@@ -2,7 +2,7 @@
 import type { Row } from '../../../src/base/row.ts';
 import type { Explanation, MaybePromise, RowCursor } from '../../../src/protocol/engine-api.ts';
 import { FindCursor } from '../find.ts';
-import { planFind } from '../planner.ts';
+import { planFind } from '../planner/index.ts';
 import { Chain } from './chain.ts';
 import type { JoinSource } from './join.ts';
 import { BATCH_ROWS } from './limits.ts';
@@ -30,13 +30,15 @@ export class AggregateCursor implements RowCursor {
   #at = 0;
   #isEnded = false;
   #sliceStartMs = 0;
+  readonly #startMs: number;
   rowsGiven = 0;
 
   constructor(options: AggregateOptions) {
     const { pipeline, source, sourceOf } = options;
     this.#options = options;
+    this.#startMs = options.now();
     const plan = planFind(source.collection, pipeline.find);
-    this.#find = new FindCursor({ view: source.view, plan, find: pipeline.find, release: () => {} });
+    this.#find = new FindCursor({ view: source.view, plan, release: () => {} });
     this.#chain = new Chain(pipeline.plans, { source: sourceOf, rest: () => this.#rest() });
   }
 
@@ -61,7 +63,7 @@ export class AggregateCursor implements RowCursor {
   explain(): Explanation {
     const { plans } = this.#options.pipeline;
     const stages = plans.map(({ name }, at) => ({ stage: name, ...this.#chain.counts[at]! }));
-    return { ...this.#find.explain(), rowsGiven: this.rowsGiven, stages };
+    return { ...this.#find.explain(this.#options.now() - this.#startMs), rowsGiven: this.rowsGiven, stages };
   }
 
   async #step(limit: number): Promise<void> {

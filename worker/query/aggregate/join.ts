@@ -5,9 +5,11 @@
  */
 import type { Row } from '../../../src/base/row.ts';
 import { type CollectionState, encodeComponent, valuesAt } from '../../indexes/index.ts';
-import { type FoundRow, PlanScan, type ReadView } from '../find.ts';
-import { planFind } from '../planner.ts';
+import { PlanScan } from '../plan-scan.ts';
+import { planFind } from '../planner/index.ts';
+import type { ReadView } from '../read-view.ts';
 import { encodedValuesAt } from '../selector/index.ts';
+import type { FoundRow } from '../sort.ts';
 import { BATCH_ROWS, ROWS_HELD_MAX } from './limits.ts';
 import { tooLarge } from './pipeline-errors.ts';
 
@@ -52,7 +54,7 @@ export class Join {
     for (let from = 0; from < values.length; from += OPERANDS_MAX) {
       const part = new Map(values.slice(from, from + OPERANDS_MAX));
       const plan = planFind(collection, { selector: { [this.#field]: { $in: [...part.values()] } }, sort: [] });
-      if (plan.access === 'scan' && view.primary.count <= TABLE_ROWS_MAX) {
+      if (plan.access === 'scan' && plan.rows <= TABLE_ROWS_MAX) {
         const all = planFind(collection, { selector: {}, sort: [] });
         this.#table = new Map();
         await this.#gather(new PlanScan(view, all), this.#table, undefined, rest);
@@ -74,7 +76,7 @@ export class Join {
     let held = 0;
     while (!scan.isDone) {
       const found: FoundRow[] = [];
-      await scan.pull(BATCH_ROWS, found);
+      await scan.pull(BATCH_ROWS, (key, row) => found.push({ key, row }));
       for (const each of found) {
         for (const value of encodedValuesAt(each.row, this.#segments)) {
           if (wanted !== undefined && !wanted.has(value)) continue;

@@ -5,7 +5,7 @@
 import type { Row } from '../../../src/base/row.ts';
 import type { FindSpec, Selector, SortOrder } from '../../../src/protocol/definition.ts';
 import { FindCursor } from '../find.ts';
-import { planFind } from '../planner.ts';
+import { planFind } from '../planner/index.ts';
 import { Chain } from './chain.ts';
 import { ExpressionCompiler } from './expression.ts';
 import type { JoinSource } from './join.ts';
@@ -167,7 +167,7 @@ class InnerStages implements InnerPipeline {
     if (rows !== undefined) take(await chain.push(rows));
     else {
       const plan = planFind(source.collection, find);
-      const cursor = new FindCursor({ view: source.view, plan, find, release: () => {} });
+      const cursor = new FindCursor({ view: source.view, plan, release: () => {} });
       for (let isDone = false; !isDone && !chain.isDone; ) {
         const { rows: found, done } = await cursor.next(BATCH_ROWS);
         take(await chain.push(found));

@@ -40,6 +40,16 @@ export function encodedValuesAt(row: Row, segments: readonly string[]): readonly
   return found;
 }
 
+/** All values at a path, `undefined` for what is missing; an array at its end is one value. */
+export function valuesSeenAt(row: Row, segments: readonly string[]): readonly unknown[] {
+  const found: unknown[] = [];
+  walk(row, segments, 0, (value) => {
+    found.push(value);
+    return false;
+  });
+  return found;
+}
+
 /** The value itself, or one of its elements. */
 function passes(value: unknown, test: Test): boolean {
   if (Array.isArray(value)) {

@@ -4,22 +4,21 @@
  */
 import type { Row } from '../../../../src/base/row.ts';
 import type { SortOrder } from '../../../../src/protocol/definition.ts';
-import { valuesAt } from '../../../indexes/index.ts';
 import { parsePath } from '../../paths.ts';
+import { type SortReader, sortReader } from '../../sort.ts';
 import { ROWS_HELD_MAX } from '../limits.ts';
 import { tooLarge, wrongOperand } from '../pipeline-errors.ts';
 import { compareValues, isPlainObject } from '../values.ts';
 import { type CompileStage, NO_ROWS, type Stage } from './stage.ts';
 
 type Keyed = { readonly row: Row; readonly keys: readonly unknown[] };
-type ReadKey = (row: Row) => unknown;
 
 /** Rows beyond those wanted that gather before the surplus is dropped. */
 const SURPLUS_ROWS = 1_024;
 
 export const compileSort: CompileStage = (spec, path) => {
   const order = parseSort(spec, path);
-  const readers = order.map(([field, direction]) => sortKey(field, direction));
+  const readers = order.map(([field, direction]) => sortReader(field, direction));
   const directions = order.map(([, direction]) => direction);
   return { name: '$sort', order: 'matters', open: (_run, keep) => new Sort(readers, directions, keep, path) };
 };
@@ -35,37 +34,15 @@ export function parseSort(spec: unknown, path: string): SortOrder {
   });
 }
 
-/** What a row sorts by at a path. */
-export function sortKey(path: string, direction: 1 | -1): ReadKey {
-  const segments = path.split('.');
-  const [name = ''] = segments;
-  return (row) => {
-    if (segments.length === 1) {
-      const value = row[name];
-      if (typeof value === 'function') return undefined;
-      return Array.isArray(value) ? edgeOf(value, direction) : value;
-    }
-    const values = valuesAt(row, segments);
-    return values.length === 1 && !Array.isArray(values[0]) ? values[0] : edgeOf(values.flat(), direction);
-  };
-}
-
-/** An empty array comes before all values, which only null and missing equal. */
-function edgeOf(values: readonly unknown[], direction: 1 | -1): unknown {
-  let edge = values[0];
-  for (const value of values) if (compareValues(value, edge) * direction < 0) edge = value;
-  return edge;
-}
-
 class Sort implements Stage {
   readonly isDone = false;
-  readonly #readers: readonly ReadKey[];
+  readonly #readers: readonly SortReader[];
   readonly #directions: readonly (1 | -1)[];
   readonly #keep: number | undefined;
   readonly #path: string;
   #rows: Keyed[] = [];
 
-  constructor(readers: readonly ReadKey[], directions: readonly (1 | -1)[], keep: number | undefined, path: string) {
+  constructor(readers: readonly SortReader[], directions: readonly (1 | -1)[], keep: number | undefined, path: string) {
     this.#readers = readers;
     this.#directions = directions;
     this.#keep = keep;

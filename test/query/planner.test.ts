@@ -1,0 +1,168 @@
+/**
+ * Goal: the planner takes the way that costs least, says which and why, and refuses what is too much. Method: a collection
+ * whose values are spread in known ways, and what explain() tells of questions to it.
+ */
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Row } from '../../src/base/row.ts';
+import type { Engine } from '../../worker/engine/index.ts';
+import { collection, createMemoryImage, index, openOnImage } from '../engine/engine-fixture.ts';
+import { codeOf, type Verbs, verbsOf } from '../engine/engine-verbs.ts';
+
+const ROWS = 6_000;
+
+let engine: Engine;
+let items: Verbs;
+
+beforeAll(async () => {
+  engine = await openOnImage(createMemoryImage(), [
+    collection('items', [
+      index('status'),
+      index('owner'),
+      index(['status', 'rank']),
+      index('tags', { multi: true }),
+      index('rare', { sparse: true }),
+      index('rank', { name: 'open rank', where: { status: 's0' } }),
+      index('code', { unique: true }),
+    ]),
+  ]);
+  items = verbsOf(engine);
+  const rows = Array.from({ length: ROWS }, (_, id): Row => {
+    const rare = id % 1_000 === 0 ? { rare: id } : {};
+    return {
+      id,
+      status: `s${id % 4}`,
+      owner: `u${(id * 7) % 300}`,
+      rank: (id * 31) % 977,
+      tags: [`t${id % 10}`, `v${id % 50}`],
+      code: `c${id}`,
+      note: id % 3,
+      ...rare,
+    };
+  });
+  await items.create(...rows);
+});
+
+describe('choice', () => {
+  test('of two indexes, the one with fewer entries', async () => {
+    const plan = await items.explain({ status: 's1', owner: 'u7' });
+    expect(plan).toMatchObject({ access: 'index', index: 'owner', entriesRead: 20, rowsRead: 20 });
+    expect(plan.candidates.length).toBeGreaterThan(3);
+    expect(plan.candidates[0]!.plan).toBe(plan.plan);
+  });
+
+  test('a range that has few rows, and not one that has many', async () => {
+    expect(await items.explain({ code: { $gte: 'c5990', $lt: 'c5999' } })).toMatchObject({ index: 'code' });
+    expect(await items.explain({ code: { $gte: 'c' } })).toMatchObject({ access: 'scan' });
+  });
+
+  test('the order of an index under a limit, and a sort in memory of few rows', async () => {
+    const sort = [['rank', 1]] as const;
+    expect(await items.explain({ status: 's2' }, { sort, limit: 20 })).toMatchObject({
+      index: 'status+rank',
+      sortedByIndex: true,
+      rowsRead: 20,
+      rowsGiven: 20,
+    });
+    expect(await items.explain({ status: 's2', owner: 'u2' }, { sort, limit: 20 })).toMatchObject({
+      sortedByIndex: false,
+      rowsRead: 20,
+    });
+  });
+
+  test('without a sort rows come by key, through an index too', async () => {
+    expect(await items.explain({ owner: 'u7' }, { limit: 5 })).toMatchObject({ index: 'owner', rowsRead: 5 });
+    const found = await items.find({ owner: { $in: ['u7', 'u14'] } });
+    expect(found.map(({ id }) => id)).toEqual(found.map(({ id }) => id).toSorted((a, b) => Number(a) - Number(b)));
+  });
+
+  test('keys, when the key is asked for', async () => {
+    expect(await items.explain({ id: { $in: [5, 9, 'x'] }, status: 's1' })).toMatchObject({
+      access: 'key',
+      rowsRead: 2,
+    });
+    expect(await items.explain({ id: { $gt: 5_990 } })).toMatchObject({ access: 'key', rowsRead: 9 });
+  });
+
+  test('one way for each branch of $or', async () => {
+    const plan = await items.explain({ $or: [{ owner: 'u7' }, { rare: { $gt: 3_000 } }, { id: 11 }] });
+    expect(plan).toMatchObject({ access: 'union', indexes: ['owner', 'rare'], rowsRead: 23, rowsGiven: 23 });
+    expect((await items.explain({ $or: [{ owner: 'u7' }, { note: 1 }] })).access).toBe('scan');
+  });
+
+  test('two indexes at once, when few rows are in both', async () => {
+    const plan = await items.explain({ tags: { $all: ['t3', 'v13'] }, note: 1 });
+    expect(plan.rowsGiven).toBe(40);
+    expect(plan.rowsRead).toBe(120);
+    const both = await items.explain({ status: 's1', tags: 't3', note: 1 });
+    expect(both.rowsGiven).toBe(100);
+    expect(both.rowsRead).toBeLessThanOrEqual(300);
+    expect(both.access).toBe('intersection');
+  });
+
+  test('a partial index where the question implies its condition', async () => {
+    expect((await items.explain({ status: 's0', rank: { $lt: 3 } })).entriesRead).toBeLessThan(20);
+    expect((await items.explain({ status: { $in: ['s0'] }, rank: 7 })).access).toBe('index');
+    expect((await items.explain({ status: { $in: ['s0', 's1'] } }, { sort: [['rank', 1]], limit: 5 })).index).not.toBe(
+      'open rank',
+    );
+  });
+
+  test('a pattern with a fixed beginning reads a range', async () => {
+    const plan = await items.explain({ code: /^c599\d$/ });
+    expect(plan).toMatchObject({ index: 'code', rowsGiven: 10 });
+    expect(plan.entriesRead).toBeLessThan(20);
+  });
+});
+
+describe('advice', () => {
+  test('which index would help', async () => {
+    expect((await items.explain({ note: 1 })).hint).toContain("'note'");
+    expect((await items.explain({ note: 1, code: { $gt: 'c' } }, { sort: [['rank', 1]] })).hint).toContain(
+      "['note', 'rank']",
+    );
+    expect((await items.explain({ owner: 'u7' })).hint).toBeUndefined();
+    expect((await items.explain({})).hint).toBeUndefined();
+  });
+
+  test('what it cost', async () => {
+    const plan = await items.explain({ note: 1 }, { sort: [['rank', -1]], limit: 3 });
+    expect(plan).toMatchObject({ rowsRead: ROWS, rowsGiven: 3, sortedByIndex: false, pagesRead: 0 });
+    expect(plan.plan).toBe('all rows in the order of keys, filter by one condition, sort in memory');
+    expect(plan.timeMs).toBeGreaterThan(0);
+  });
+});
+
+describe('bound on rows read without an index', () => {
+  test('too many are refused, with advice', async () => {
+    expect(await codeOf(items.find({ note: 1 }, { scanRowsMax: 5_000 }))).toBe('query/too-many-rows');
+    await expect(items.find({ note: 1 }, { scanRowsMax: 5_000 })).rejects.toMatchObject({
+      details: { rows: ROWS, limit: 5_000 },
+      hint: expect.stringContaining("'note'"),
+    });
+    expect(await codeOf(items.find({ note: 1 }, { scanRowsMax: ROWS }))).toBe('ok');
+    expect(await codeOf(items.find({ owner: 'u7', note: 1 }, { scanRowsMax: 10 }))).toBe('ok');
+    expect(await codeOf(items.find({}, { scanRowsMax: 10, limit: 10 }))).toBe('ok');
+    expect(await codeOf(items.find({}, { scanRowsMax: 10, limit: 11 }))).toBe('query/too-many-rows');
+  });
+
+  test('the store has one for all questions, which a question may raise', async () => {
+    const bounded = await openOnImage(createMemoryImage(), [collection('items')], { scanRowsMax: 2 });
+    const few = verbsOf(bounded);
+    await few.create({ id: 1 }, { id: 2 }, { id: 3 });
+    expect(await codeOf(few.find({ n: 1 }))).toBe('query/too-many-rows');
+    expect(await codeOf(few.count({ n: 1 }))).toBe('query/too-many-rows');
+    expect(await codeOf(few.page({}, 5))).toBe('query/too-many-rows');
+    expect(await few.count()).toBe(3);
+    expect(await codeOf(few.find({ n: 1 }, { scanRowsMax: 3 }))).toBe('ok');
+    expect(await codeOf(few.explain({ n: 1 }))).toBe('ok');
+  });
+});
+
+describe('counts', () => {
+  test('are read off the trees where an index answers everything', async () => {
+    expect(await items.count({ status: 's1' })).toBe(ROWS / 4);
+    expect(await items.count({ rank: { $gte: 0 } })).toBe(ROWS);
+    expect(await items.count({ tags: { $in: ['t1', 'v1'] } })).toBe(600);
+    expect(await items.count({ $or: [{ owner: 'u7' }, { rare: { $exists: true } }] })).toBe(26);
+  });
+});
