@@ -36,13 +36,12 @@ export class Query<T> implements PromiseLike<T[]> {
     onRows?: ((rows: T[]) => A | PromiseLike<A>) | null,
     onError?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return this.#run(this.#find).then(onRows, onError);
+    return this.#run().then(onRows, onError);
   }
 
   /** The first row, or undefined. */
   async first(): Promise<T | undefined> {
-    const { limit = 1 } = this.#find;
-    return (await this.#run({ ...this.#find, limit: limit > 1 ? 1 : limit }))[0];
+    return (await this.#run({ limit: Math.min(this.#find.limit ?? 1, 1) }))[0];
   }
 
   /**
@@ -50,7 +49,7 @@ export class Query<T> implements PromiseLike<T[]> {
    * inserted and deleted between them. `size` stands for the limit.
    */
   page(size: number): Promise<Page<T>> {
-    return this.#ask('page', { ...this.#find, limit: size }) as Promise<Page<T>>;
+    return this.#ask('page', { limit: size }) as Promise<Page<T>>;
   }
 
   /** How many rows the query gives, within its skip and limit. */
@@ -65,7 +64,7 @@ export class Query<T> implements PromiseLike<T[]> {
 
   /** Rows of one snapshot, one after the other, in bounded memory. Leaving the loop ends the work of the engine. */
   stream(): AsyncGenerator<T, void, undefined> {
-    return streamRows(this.#context, this.#call('find', this.#find), this.#options) as AsyncGenerator<T, void>;
+    return streamRows(this.#context, this.#call('find'), this.#options) as AsyncGenerator<T, void>;
   }
 
   /**
@@ -88,27 +87,20 @@ export class Query<T> implements PromiseLike<T[]> {
   }
 
   #live(kind: LiveKind): Observable<LiveRows> {
-    this.#observables[kind] ??= liveQuery(this.#context, this.#options, () => [
-      'live',
-      0,
-      this.#context.name,
-      this.#selector,
-      this.#find,
-      kind,
-    ]);
+    this.#observables[kind] ??= liveQuery(this.#context, this.#options, () => this.#call('live', undefined, kind));
     return this.#observables[kind];
   }
 
-  #run(find: RawFind): Promise<T[]> {
+  #run(find?: RawFind): Promise<T[]> {
     return collectRows(this.#context, this.#call('find', find), this.#options) as unknown as Promise<T[]>;
   }
 
-  #ask(type: 'count' | 'explain' | 'page', find = this.#find): Promise<unknown> {
+  #ask(type: 'count' | 'explain' | 'page', find?: RawFind): Promise<unknown> {
     return this.#context.link.request(this.#call(type, find), { owner: this.#context, options: this.#options });
   }
 
-  #call(type: 'find' | 'count' | 'explain' | 'page', find: RawFind): Call {
-    // A page of a pipeline is refused by the worker.
-    return [type, 0, this.#context.name, this.#selector, find] as Call;
+  /** `find` replaces options of the query; `kind` goes with `live`. A page of a pipeline is refused by the worker. */
+  #call(type: 'find' | 'count' | 'explain' | 'page' | 'live', find?: RawFind, kind?: LiveKind): Call {
+    return [type, 0, this.#context.name, this.#selector, { ...this.#find, ...find }, kind] as Call;
   }
 }
