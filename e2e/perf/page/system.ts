@@ -19,6 +19,18 @@ export interface Session {
   get(id: string): Promise<unknown>;
   /** Rows of one project with `dueAt` at least `from`, ascending by `dueAt`, at most `limit`. */
   range(project: string, from: number, limit: number): Promise<readonly unknown[]>;
+  /**
+   * The same as a live query, where the system has them: `onRows` gets the rows at first and after each change of them.
+   * Resolves when it has been set up, with a function that ends it.
+   */
+  liveRange?(
+    project: string,
+    from: number,
+    limit: number,
+    onRows: (rows: readonly TaskDocument[]) => void,
+  ): Promise<() => void>;
+  /** All rows ascending by `dueAt`, at most `limit`, live. Only our store has it. */
+  liveFirst?(limit: number, onRows: (rows: readonly TaskDocument[]) => void): Promise<() => void>;
   countAll(): Promise<number>;
   countStatus(status: string): Promise<number>;
   update(id: string, changes: Partial<TaskDocument>): Promise<void>;

@@ -6,6 +6,9 @@ import { diskBytes } from './disk-bytes.ts';
 import { getByKey } from './get-by-key.ts';
 import { heapMillion } from './heap-million.ts';
 import { indexedRange } from './indexed-range.ts';
+import { liveStorm } from './live-storm.ts';
+import { liveMany, liveUpdate } from './live-update.ts';
+import { liveWindow } from './live-window.ts';
 import { oneDocumentLatency } from './one-document-latency.ts';
 import { openFirstInsert } from './open-first-insert.ts';
 import { parallelInsert } from './parallel-insert.ts';
@@ -29,6 +32,10 @@ export const SCENARIOS: readonly Scenario[] = [
   recovery,
   sustainedLogWrites,
   oneDocumentLatency,
+  liveUpdate,
+  liveMany,
+  liveWindow,
+  liveStorm,
   churn,
   diskBytes,
   heapMillion,

@@ -1,4 +1,4 @@
-import { Dexie, type EntityTable } from 'dexie';
+import { Dexie, type EntityTable, liveQuery } from 'dexie';
 import type { Session, System } from '../system.ts';
 import type { TaskDocument } from '../task-document.ts';
 
@@ -8,6 +8,12 @@ export const system: System = {
     db.version(1).stores({ tasks: indexes === 'two' ? 'id, status, [project+dueAt]' : 'id' });
     await db.open();
     const tasks = db.table('tasks') as EntityTable<TaskDocument, 'id'>;
+    const range = (project: string, from: number, limit: number) =>
+      tasks
+        .where('[project+dueAt]')
+        .between([project, from], [project, Dexie.maxKey], true, true)
+        .limit(limit)
+        .toArray();
     return {
       async insert(document) {
         await tasks.add(document);
@@ -16,12 +22,11 @@ export const system: System = {
         await tasks.bulkAdd(documents);
       },
       get: (id) => tasks.get(id),
-      range: (project, from, limit) =>
-        tasks
-          .where('[project+dueAt]')
-          .between([project, from], [project, Dexie.maxKey], true, true)
-          .limit(limit)
-          .toArray(),
+      range,
+      async liveRange(project, from, limit, onRows) {
+        const subscription = liveQuery(() => range(project, from, limit)).subscribe(onRows);
+        return () => subscription.unsubscribe();
+      },
       countAll: () => tasks.count(),
       countStatus: (status) => tasks.where('status').equals(status).count(),
       async update(id, changes) {

@@ -24,6 +24,15 @@ async function openOurs(options: OpenOptions, durability: 'relaxed' | 'deferred'
     get: (id) => collection.get(id),
     range: async (project, from, limit) =>
       await collection.find({ project, dueAt: { $gte: from } }, { sort: { dueAt: 1 }, limit }),
+    async liveRange(project, from, limit, onRows) {
+      const query = collection.find({ project, dueAt: { $gte: from } }, { sort: { dueAt: 1 }, limit });
+      const subscription = query.$.subscribe(onRows);
+      return () => subscription.unsubscribe();
+    },
+    async liveFirst(limit, onRows) {
+      const subscription = collection.find({}, { sort: { dueAt: 1 }, limit }).$.subscribe(onRows);
+      return () => subscription.unsubscribe();
+    },
     countAll: () => collection.count(),
     countStatus: (status) => collection.count({ status }),
     async update(id, changes) {

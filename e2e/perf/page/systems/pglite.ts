@@ -1,4 +1,5 @@
 import { IdbFs, PGlite } from '@electric-sql/pglite';
+import { live } from '@electric-sql/pglite/live';
 import type { Session, System } from '../system.ts';
 import type { TaskDocument } from '../task-document.ts';
 
@@ -8,6 +9,7 @@ const TABLE = `CREATE TABLE IF NOT EXISTS tasks (
 const INDEXES = `CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status);
   CREATE INDEX IF NOT EXISTS tasks_project_due_at ON tasks (project, due_at)`;
 const COLUMNS = 'id, title, status, project, due_at AS "dueAt", priority, done, owner';
+const RANGE = `SELECT ${COLUMNS} FROM tasks WHERE project = $1 AND due_at >= $2 ORDER BY due_at LIMIT $3`;
 const COLUMN_OF: { readonly [field: string]: string } = { dueAt: 'due_at' };
 
 const csvText = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -17,7 +19,7 @@ const csvLine = (d: TaskDocument): string =>
 export const system: System = {
   async open({ name, indexes }): Promise<Session> {
     const files = new IdbFs(name);
-    const db = await PGlite.create({ fs: files, relaxedDurability: true });
+    const db = await PGlite.create({ fs: files, relaxedDurability: true, extensions: { live } });
     await db.exec(TABLE);
     if (indexes === 'two') await db.exec(INDEXES);
     return {
@@ -32,9 +34,11 @@ export const system: System = {
         await db.query("COPY tasks FROM '/dev/blob' WITH (FORMAT csv)", [], { blob });
       },
       get: async (id) => (await db.query(`SELECT ${COLUMNS} FROM tasks WHERE id = $1`, [id])).rows[0],
-      range: async (project, from, limit) => {
-        const sql = `SELECT ${COLUMNS} FROM tasks WHERE project = $1 AND due_at >= $2 ORDER BY due_at LIMIT $3`;
-        return (await db.query(sql, [project, from, limit])).rows;
+      range: async (project, from, limit) => (await db.query(RANGE, [project, from, limit])).rows,
+      async liveRange(project, from, limit, onRows) {
+        const onResults = ({ rows }: { rows: TaskDocument[] }): void => onRows(rows);
+        const { unsubscribe } = await db.live.query<TaskDocument>(RANGE, [project, from, limit], onResults);
+        return () => void unsubscribe();
       },
       countAll: async () => countOf(await db.query('SELECT count(*)::int AS count FROM tasks')),
       countStatus: async (status) =>

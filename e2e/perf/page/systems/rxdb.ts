@@ -1,5 +1,6 @@
 import { createRxDatabase, type RxJsonSchema } from 'rxdb/plugins/core';
 import { getRxStorageDexie } from 'rxdb/plugins/storage-dexie';
+import type { Observable } from 'rxjs';
 import type { Session, System } from '../system.ts';
 import type { TaskDocument } from '../task-document.ts';
 
@@ -48,6 +49,12 @@ export const system: System = {
         const rows = await collection.find({ selector, sort: [{ project: 'asc' }, { dueAt: 'asc' }], limit }).exec();
         return rows.map((row) => row.toJSON());
       },
+      async liveRange(project, from, limit, onRows) {
+        const selector = { project, dueAt: { $gte: from } };
+        const query = collection.find({ selector, sort: [{ project: 'asc' }, { dueAt: 'asc' }], limit });
+        const subscription = query.$.subscribe((rows) => onRows(rows.map((row) => row.toJSON() as TaskDocument)));
+        return () => subscription.unsubscribe();
+      },
       countAll: () => collection.count({ selector: {} }).exec(),
       countStatus: (status) => collection.count({ selector: { status } }).exec(),
       async update(id, changes) {
@@ -70,7 +77,7 @@ interface Collection {
   insert(document: TaskDocument): Promise<unknown>;
   bulkInsert(documents: TaskDocument[]): Promise<{ readonly error: readonly unknown[] }>;
   findOne(id: string): { exec(): Promise<Document | null> };
-  find(query: object): { exec(): Promise<readonly Document[]> };
+  find(query: object): { exec(): Promise<readonly Document[]>; readonly $: Observable<readonly Document[]> };
   count(query: object): { exec(): Promise<number> };
 }
 interface Document {

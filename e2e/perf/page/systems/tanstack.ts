@@ -40,6 +40,22 @@ export const system: System = {
             .orderBy(({ task }) => task.dueAt, 'asc')
             .limit(limit),
         ),
+      async liveRange(project, from, limit, onRows) {
+        const live = createLiveQueryCollection((q) =>
+          q
+            .from({ task: tasks })
+            .where(({ task }) => eq(task.project, project))
+            .where(({ task }) => gte(task.dueAt, from))
+            .orderBy(({ task }) => task.dueAt, 'asc')
+            .limit(limit),
+        );
+        await live.preload();
+        const subscription = live.subscribeChanges(() => onRows(live.toArray), { includeInitialState: true });
+        return () => {
+          subscription.unsubscribe();
+          void live.cleanup();
+        };
+      },
       countAll: async () => tasks.size,
       async countStatus(status) {
         const live = createLiveQueryCollection((q) =>
