@@ -12,7 +12,7 @@ import { runSuite } from './runner/suite.ts';
 const ROOT = new URL('../..', import.meta.url).pathname;
 const OPERATIONS = 25;
 const DOCUMENTS = 300;
-const ALL_SYSTEMS = ['bulk-insert', 'parallel-insert', 'indexed-range'];
+const ALL_SYSTEMS = ['bulk-insert', 'parallel-insert', 'indexed-range', 'filter'];
 const OURS_ONLY = ['reopen-first-read', 'recovery'];
 
 describe('performance suite', () => {

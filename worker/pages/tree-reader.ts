@@ -42,6 +42,65 @@ function leafOf(space: PageSpace, root: NodeRef, key: string): Leaf {
   return node;
 }
 
+/** A page that has the key is not in memory; it has been asked for with the next load. */
+export const NOT_RESIDENT: unique symbol = Symbol('not resident');
+
+/**
+ * Reads keys one after the other while the tree stays as it is. Keys that ascend cost one descent for each leaf, not one
+ * for each key.
+ */
+export class KeyReader {
+  readonly #space: PageSpace;
+  readonly #root: NodeRef;
+  #leaf: Leaf | undefined;
+  /** The leaf has all keys from `low` (included) to `high` (excluded); undefined is open. */
+  #low: string | undefined;
+  #high: string | undefined;
+
+  constructor(space: PageSpace, state: TreeState) {
+    this.#space = space;
+    this.#root = state.root;
+  }
+
+  /** The value, `undefined` when there is none, or NOT_RESIDENT. */
+  read(key: string): unknown {
+    const leaf = this.#leafOf(key);
+    if (leaf === undefined) return NOT_RESIDENT;
+    const at = lowerBound(leaf.keys, key);
+    return leaf.keys[at] === key ? leaf.values![at] : undefined;
+  }
+
+  #leafOf(key: string): Leaf | undefined {
+    const known = this.#leaf;
+    if (
+      known !== undefined &&
+      (this.#low === undefined || key >= this.#low) &&
+      (this.#high === undefined || key < this.#high)
+    )
+      return known;
+    this.#leaf = undefined;
+    this.#low = undefined;
+    this.#high = undefined;
+    let ref = this.#root;
+    for (;;) {
+      const node = this.#space.peek(ref);
+      if (node === undefined) {
+        this.#space.want(ref);
+        return undefined;
+      }
+      node.wasUsed = true;
+      if (node.isLeaf) {
+        this.#leaf = node;
+        return node;
+      }
+      const at = childIndex(node.keys, key);
+      if (at > 0) this.#low = node.keys[at - 1];
+      if (at < node.keys.length) this.#high = node.keys[at];
+      ref = node.children[at]!;
+    }
+  }
+}
+
 /** How many keys are below `key`. One descent: branches count what is below them. */
 export function rankOf(space: PageSpace, state: TreeState, key: string): number {
   let node = space.resolve(state.root);

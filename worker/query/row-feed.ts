@@ -4,7 +4,7 @@
  */
 import { StoreError } from '../../src/base/store-error.ts';
 import { type IndexState, primaryKeyOfIndexKey } from '../indexes/index.ts';
-import { type LeafRun, PAGE_MISS, readKey, type TreeState, wantKey } from '../pages/index.ts';
+import { KeyReader, type LeafRun, NOT_RESIDENT, PAGE_MISS, type TreeState } from '../pages/index.ts';
 import { createKeyCollector, type KeyCollector } from './key-collector.ts';
 import type { Source } from './planner/index.ts';
 import { RangeScan } from './range-scan.ts';
@@ -167,11 +167,10 @@ class LookupRuns implements RowFeed {
     const keys = this.#keys;
     this.#feed.fill(keys, Math.max(1, Math.min(limit, LOOKUP_BATCH)));
     if (keys.length === 0) return undefined;
-    const { space } = this.#view;
-    let isComplete = true;
-    for (const key of keys) if (!wantKey(space, this.#primary.root, key)) isComplete = false;
-    if (!isComplete) throw PAGE_MISS;
-    const values = keys.map((key) => readKey(space, this.#primary, key));
+    const reader = new KeyReader(this.#view.space, this.#primary);
+    const values = keys.map((key) => reader.read(key));
+    // Pages that are missing have all been asked for: one load brings a level of them.
+    if (values.includes(NOT_RESIDENT)) throw PAGE_MISS;
     if (values.includes(undefined)) throw this.#danglingEntry();
     this.#keys = [];
     return { keys, values, start: 0, end: keys.length, step: 1 };

@@ -39,6 +39,11 @@ export class RowOrder {
     return { key, row, values: this.valuesOf(row) };
   }
 
+  /** Whether the first path alone puts a row behind another one. */
+  isBehind(row: Row, other: SortedRow): boolean {
+    return compareValues(this.#readers[0]!(row), other.values[0]) * this.#directions[0]! > 0;
+  }
+
   readonly compare = (a: SortedRow, b: SortedRow): number => {
     const directions = this.#directions;
     for (let i = 0; i < directions.length; i += 1) {
@@ -95,14 +100,17 @@ export class TopRows {
 
   add(key: string, found: Row): void {
     const heap = this.#heap;
-    const row = this.#order.keyed(key, found);
     if (heap.length < this.#limit) {
-      heap.push(row);
+      heap.push(this.#order.keyed(key, found));
       this.#rise(heap.length - 1);
-    } else if (this.#limit > 0 && this.#order.compare(row, heap[0]!) < 0) {
-      heap[0] = row;
-      this.#sink();
+      return;
     }
+    // Most rows are turned away by the first path alone.
+    if (this.#limit === 0 || this.#order.isBehind(found, heap[0]!)) return;
+    const row = this.#order.keyed(key, found);
+    if (this.#order.compare(row, heap[0]!) > 0) return;
+    heap[0] = row;
+    this.#sink();
   }
 
   /** The rows in order. */

@@ -31,6 +31,10 @@ export interface Session {
   ): Promise<() => void>;
   /** All rows ascending by `dueAt`, at most `limit`, live. Only our store has it. */
   liveFirst?(limit: number, onRows: (rows: readonly TaskDocument[]) => void): Promise<() => void>;
+  /**
+   * Rows with `priority` at least `from`, of one owner if one is given, in the order of their keys. No index helps.
+   */
+  filter(from: number, owner: string | undefined): Promise<readonly unknown[]>;
   countAll(): Promise<number>;
   countStatus(status: string): Promise<number>;
   update(id: string, changes: Partial<TaskDocument>): Promise<void>;

@@ -62,6 +62,11 @@ export function taskDocument(number: number): TaskDocument {
   };
 }
 
+/** Priority at least `from`, and of one owner if one is given: what the scenario `filter` asks for. */
+export function filterOf(from: number, owner: string | undefined): (document: TaskDocument) => boolean {
+  return ({ priority, owner: own }) => priority >= from && (owner === undefined || own === owner);
+}
+
 /** Documents `from` (inclusive) to `to` (exclusive). */
 export function taskDocuments(from: number, to: number): TaskDocument[] {
   const documents: TaskDocument[] = [];

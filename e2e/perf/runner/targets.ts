@@ -10,6 +10,9 @@ export type Verdict = {
   readonly measured: string;
 };
 
+/** Peers whose engine is written in JavaScript. */
+const JAVASCRIPT_PEERS: readonly SystemName[] = ['idb', 'dexie', 'rxdb', 'tinybase', 'tanstack', 'pouchdb'];
+
 type Statistic = 'median' | 'p99' | 'max';
 
 export function judge(report: Report): readonly Verdict[] {
@@ -81,6 +84,7 @@ export function judge(report: Report): readonly Verdict[] {
   };
 
   const bulkSizes = [20_000, 100_000];
+  const filterSizes = [20_000, 100_000];
   const reopenSizes = [20_000, 100_000, 1_000_000];
   return [
     ...bulkSizes.flatMap((size) => [
@@ -94,7 +98,17 @@ export function judge(report: Report): readonly Verdict[] {
       system: 'ours-deferred',
     }),
     faster("get by key: at most 0.6 of PGlite's time", 'get-by-key', 'each', 1 / 0.6, 'pglite'),
-    faster("indexed range: at most Dexie's time", 'indexed-range', 'each', 1, 'dexie'),
+    faster("indexed range: at most half of Dexie's time", 'indexed-range', 'each', 2, 'dexie'),
+    faster("indexed range: at most half of PGlite's time", 'indexed-range', 'each', 2, 'pglite'),
+    ...filterSizes.flatMap((size) =>
+      ['owner', 'fifth'].flatMap((metric) => [
+        faster(`filter ${metric} of ${size}: at most twice SQLite's time`, 'filter', metric, 0.5, 'sqlite', { size }),
+        ...JAVASCRIPT_PEERS.map((peer) =>
+          faster(`filter ${metric} of ${size}: below ${peer}`, 'filter', metric, 1, peer, { size }),
+        ),
+      ]),
+    ),
+    faster("count by an index: at most SQLite's time", 'count', 'status', 1, 'sqlite'),
     ...reopenSizes.map((size) =>
       atMost(`reopen and first read at ${size}: at most 60 ms`, 'reopen-first-read', 'reload', 60, { size }),
     ),

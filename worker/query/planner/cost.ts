@@ -1,15 +1,15 @@
 /** What plans are estimated to cost, in units of one row read and judged in the order of keys. Measured in Chromium. */
 
 /** Reading the entry of an index. */
-const ENTRY = 0.3;
+const ENTRY = 1;
 /** Looking up a row by its key. */
-const LOOKUP = 3;
+const LOOKUP = 6;
 /** Finding where a range begins. */
-const RANGE = 2;
+const RANGE = 10;
 /** Comparing two keys while sorting. */
-const KEY_COMPARISON = 0.1;
+const KEY_COMPARISON = 0.5;
 /** Comparing two rows while sorting. */
-const ROW_COMPARISON = 0.5;
+const ROW_COMPARISON = 2;
 
 const sortSteps = (rows: number): number => rows * Math.log2(Math.max(2, rows));
 

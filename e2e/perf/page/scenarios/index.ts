@@ -3,6 +3,7 @@ import { bulkInsert } from './bulk-insert.ts';
 import { churn } from './churn.ts';
 import { count } from './count.ts';
 import { diskBytes } from './disk-bytes.ts';
+import { filter } from './filter.ts';
 import { getByKey } from './get-by-key.ts';
 import { heapMillion } from './heap-million.ts';
 import { indexedRange } from './indexed-range.ts';
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   getByKey,
   indexedRange,
   count,
+  filter,
   reopenFirstRead,
   recovery,
   sustainedLogWrites,

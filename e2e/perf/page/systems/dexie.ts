@@ -1,6 +1,6 @@
 import { Dexie, type EntityTable, liveQuery } from 'dexie';
 import type { Session, System } from '../system.ts';
-import type { TaskDocument } from '../task-document.ts';
+import { filterOf, type TaskDocument } from '../task-document.ts';
 
 export const system: System = {
   async open({ name, indexes }): Promise<Session> {
@@ -27,6 +27,7 @@ export const system: System = {
         const subscription = liveQuery(() => range(project, from, limit)).subscribe(onRows);
         return () => subscription.unsubscribe();
       },
+      filter: (from, owner) => tasks.filter(filterOf(from, owner)).toArray(),
       countAll: () => tasks.count(),
       countStatus: (status) => tasks.where('status').equals(status).count(),
       async update(id, changes) {

@@ -33,6 +33,8 @@ async function openOurs(options: OpenOptions, durability: 'relaxed' | 'deferred'
       const subscription = collection.find({}, { sort: { dueAt: 1 }, limit }).$.subscribe(onRows);
       return () => subscription.unsubscribe();
     },
+    filter: async (from, owner) =>
+      await collection.find({ priority: { $gte: from }, ...(owner === undefined ? {} : { owner }) }),
     countAll: () => collection.count(),
     countStatus: (status) => collection.count({ status }),
     async update(id, changes) {

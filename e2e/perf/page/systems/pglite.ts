@@ -40,6 +40,11 @@ export const system: System = {
         const { unsubscribe } = await db.live.query<TaskDocument>(RANGE, [project, from, limit], onResults);
         return () => void unsubscribe();
       },
+      async filter(from, owner) {
+        const some = owner === undefined ? '' : ' AND owner = $2';
+        const sql = `SELECT ${COLUMNS} FROM tasks WHERE priority >= $1${some} ORDER BY id`;
+        return (await db.query(sql, owner === undefined ? [from] : [from, owner])).rows;
+      },
       countAll: async () => countOf(await db.query('SELECT count(*)::int AS count FROM tasks')),
       countStatus: async (status) =>
         countOf(await db.query('SELECT count(*)::int AS count FROM tasks WHERE status = $1', [status])),

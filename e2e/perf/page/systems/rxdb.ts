@@ -55,6 +55,10 @@ export const system: System = {
         const subscription = query.$.subscribe((rows) => onRows(rows.map((row) => row.toJSON() as TaskDocument)));
         return () => subscription.unsubscribe();
       },
+      async filter(from, owner) {
+        const selector = { priority: { $gte: from }, ...(owner === undefined ? {} : { owner }) };
+        return (await collection.find({ selector, sort: [{ id: 'asc' }] }).exec()).map((row) => row.toJSON());
+      },
       countAll: () => collection.count({ selector: {} }).exec(),
       countStatus: (status) => collection.count({ selector: { status } }).exec(),
       async update(id, changes) {

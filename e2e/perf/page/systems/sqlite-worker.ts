@@ -87,6 +87,11 @@ const calls: SqliteCalls = {
     const sql = 'SELECT * FROM tasks WHERE project = ? AND dueAt >= ? ORDER BY dueAt LIMIT ?';
     return rows(sql, [project, from, limit]).map(toRow);
   },
+  async filter(from, owner) {
+    const some = owner === undefined ? '' : ' AND owner = ?';
+    const sql = `SELECT * FROM tasks WHERE priority >= ?${some} ORDER BY id`;
+    return rows(sql, owner === undefined ? [from] : [from, owner]).map(toRow);
+  },
   countAll: async () => Number(rows('SELECT count(*) AS count FROM tasks')[0]?.['count']),
   countStatus: async (status) =>
     Number(rows('SELECT count(*) AS count FROM tasks WHERE status = ?', [status])[0]?.['count']),

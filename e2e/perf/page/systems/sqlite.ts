@@ -33,6 +33,7 @@ export const system: System = {
       insertMany: (documents) => ask('insertMany', JSON.stringify(documents)),
       get: (id) => ask('get', id),
       range: (project, from, limit) => ask('range', project, from, limit),
+      filter: (from, owner) => ask('filter', from, owner),
       countAll: () => ask('countAll'),
       countStatus: (status) => ask('countStatus', status),
       update: (id, changes) => ask('update', id, changes),

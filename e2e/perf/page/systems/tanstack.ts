@@ -56,6 +56,12 @@ export const system: System = {
           void live.cleanup();
         };
       },
+      filter: (from, owner) =>
+        queryOnce((q) => {
+          const all = q.from({ task: tasks }).where(({ task }) => gte(task.priority, from));
+          const some = owner === undefined ? all : all.where(({ task }) => eq(task.owner, owner));
+          return some.orderBy(({ task }) => task.id, 'asc');
+        }),
       countAll: async () => tasks.size,
       async countStatus(status) {
         const live = createLiveQueryCollection((q) =>

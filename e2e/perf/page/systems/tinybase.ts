@@ -1,6 +1,7 @@
 import { createIndexes, createStore, type Row } from 'tinybase';
 import { createIndexedDbPersister } from 'tinybase/persisters/persister-indexed-db';
 import type { Session, System } from '../system.ts';
+import { filterOf, type TaskDocument } from '../task-document.ts';
 
 export const system: System = {
   async open({ name, indexes }): Promise<Session> {
@@ -47,6 +48,15 @@ export const system: System = {
           else high = middle;
         }
         return ids.slice(low, low + limit).map((id) => store.getRow('tasks', id));
+      },
+      async filter(from, owner) {
+        const accepts = filterOf(from, owner);
+        const rows: Row[] = [];
+        store.forEachRow('tasks', (id) => {
+          const found = store.getRow('tasks', id);
+          if (accepts(found as unknown as TaskDocument)) rows.push(found);
+        });
+        return rows;
       },
       countAll: async () => store.getRowCount('tasks'),
       countStatus: async (status) => definitions.getSliceRowIds('status', status).length,
