@@ -7,6 +7,7 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build as viteBuild } from 'vite';
+import { writePlaces } from './places-data.mjs';
 import { ROOT } from './setup.mjs';
 
 const run = promisify(execFile);
@@ -79,7 +80,7 @@ async function bundle({ entry, file, external, keepsWorkerCall, isMeasured = fal
       minify: true,
       reportCompressedSize: false,
       lib: { entry: join(ROOT, entry), formats: ['es'], fileName: () => file.slice(file.lastIndexOf('/') + 1) },
-      rolldownOptions: { external, output: { codeSplitting: false, minify: true } },
+      rolldownOptions: { external, output: { codeSplitting: false, minify: true, comments: false } },
     },
   });
   if (keepsWorkerCall && !readFileSync(join(ROOT, file), 'utf8').includes(WORKER_LITERAL)) {
@@ -146,8 +147,16 @@ async function buildDemo() {
     // The demo is a user of the package: it gets the built files, by the package's name.
     resolve: { alias: { 'collection-store': join(DIST, 'index.js') } },
     worker: { format: 'es' },
-    build: { target: 'es2022', outDir: DEMO, emptyOutDir: true, assetsInlineLimit: 0, reportCompressedSize: false },
+    build: {
+      target: 'es2022',
+      outDir: DEMO,
+      emptyOutDir: true,
+      assetsInlineLimit: 0,
+      reportCompressedSize: false,
+      rolldownOptions: { input: ['index', 'places'].map((page) => join(ROOT, `demo/${page}.html`)) },
+    },
   });
+  writePlaces(join(DEMO, 'places-data'));
 }
 
 async function checkSizes() {

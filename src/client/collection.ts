@@ -145,7 +145,8 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
    * stream. `Result` is what the last stage gives; nobody infers or checks it.
    */
   aggregate<Result extends object = AnyRow>(pipeline: readonly PipelineStage[], options?: CallOptions): Query<Result> {
-    return new Query<Result>(this.#context, pipeline, options);
+    // What stages give is told apart by _id.
+    return new Query<Result>({ ...this.#context, key: '_id' }, pipeline, options);
   }
 
   findOne(selector?: SelectorFor<T>, options?: FindOptions<T>): Promise<T | undefined> {

@@ -60,7 +60,7 @@ export const toDeltas = (rows$: Observable<LiveRows>, key: string): Observable<D
         const row = rows[at]!;
         const old = before[from]!;
         if (step === CHANGE) changed.push({ row, before: old, at });
-        if (step === DROP) gone.set(old[key], { row: old, from });
+        if (step === DROP) gone.set(old[key] ?? old, { row: old, from });
         if (step === ADD) added.push({ row, at });
       });
       const arrived = added.filter(({ row, at }) => {

@@ -100,6 +100,8 @@ export type Explanation = {
   /** Pages that had to be loaded from storage. */
   readonly pagesRead: number;
   readonly timeMs: number;
+  /** What a live query of it does after a change: patch its answer, or run again. */
+  readonly live: 'patched' | 'rerun';
   /** Of an aggregation: the stages that the plan above does not do itself. */
   readonly stages?: readonly { readonly stage: string; readonly rowsRead: number; readonly rowsGiven: number }[];
 };

@@ -3,12 +3,15 @@
  * queued for a slow subscriber; what it takes late is one step from the old state to the newest.
  */
 import type { Row } from '../base/row.ts';
-import type { FindSpec } from './definition.ts';
+import type { FindSpec, PipelineSpec } from './definition.ts';
 
-/** The rows of a find in their order, or how many rows it gives. */
+/** The rows of a query in their order, or how many it gives. */
 export type LiveKind = 'rows' | 'count';
 
-export type LiveRequest = { readonly collection: string; readonly find: FindSpec; readonly kind: LiveKind };
+export type LiveRequest = { readonly collection: string; readonly kind: LiveKind } & (
+  | { readonly find: FindSpec; readonly pipeline?: undefined }
+  | { readonly pipeline: PipelineSpec; readonly find?: undefined }
+);
 
 /**
  * From one result to the next, along the old one: four numbers at a time say how many rows stay, how many are replaced

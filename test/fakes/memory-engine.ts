@@ -40,6 +40,7 @@ export class MemoryEngine implements EngineApi {
     subscribe: (collection, listener) => this.subscribe(collection, listener),
     find: (collection, find) => this.find(collection, find),
     count: (collection, selector) => this.count(collection, selector),
+    aggregate: (collection, pipeline) => this.aggregate(collection, pipeline),
     keyField: (collection) => this.#must(collection).key,
   });
   #held: Promise<void> | undefined;
@@ -299,6 +300,7 @@ const explanationOf = (rowsGiven: number): Explanation => ({
   estimatedCost: 0,
   candidates: [],
   hint: undefined,
+  live: 'patched',
   entriesRead: 0,
   rowsRead: 0,
   rowsGiven,

@@ -68,6 +68,7 @@ function countingSource(): LiveSource {
         },
       };
     },
+    aggregate: (name, pipeline) => engine.aggregate(name, pipeline),
     count(name, selector) {
       asked.counts += 1;
       return engine.count(name, selector);

@@ -151,6 +151,7 @@ export class Engine implements EngineApi {
       subscribe: (collection, listener) => this.subscribe(collection, listener),
       find: (collection, find) => this.find(collection, find),
       count: (collection, selector) => this.count(collection, selector),
+      aggregate: (collection, pipeline) => this.aggregate(collection, pipeline),
       keyField: (collection) => this.#must(collection).spec.key,
     });
   }

@@ -23,6 +23,7 @@ import type {
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
 import { type RawFind, toFindSpec, toLiveSpec, toPageSpec, toPipeline } from '../../src/protocol/find-spec.ts';
+import type { LiveRequest } from '../../src/protocol/live.ts';
 import {
   type Call,
   CHUNK_BYTES_TARGET,
@@ -155,11 +156,11 @@ class PortServer {
       case 'subscribe':
         return this.#subscribe(id, call[2], call[3]);
       case 'live': {
-        if (isPipeline(call[3])) throw noLivePipelines(call[2]);
-        const find = toLiveSpec(call[2], call[3], call[4]);
-        const close = this.#live.open(id, { collection: call[2], find, kind: call[5] }, (error) =>
-          this.#fail(id, error),
-        );
+        const [, , collection, query, options, kind] = call;
+        const request: LiveRequest = isPipeline(query)
+          ? { collection, kind, pipeline: toPipeline(collection, query, options) }
+          : { collection, kind, find: toLiveSpec(collection, query, options) };
+        const close = this.#live.open(id, request, (error) => this.#fail(id, error));
         this.#running.set(id, { cancel: () => this.#running.delete(id) && close() });
         return;
       }
@@ -468,12 +469,6 @@ const eventsOverflow = (collection: string): StoreError =>
 function then<T, U>(value: MaybePromise<T>, map: (value: T) => U): MaybePromise<U> {
   return value instanceof Promise ? value.then(map) : map(value);
 }
-
-const noLivePipelines = (collection: string): StoreError =>
-  new StoreError('query/unsupported', `Pipelines of ${collection} are not live yet.`, {
-    details: { collection },
-    hint: 'Subscribe to find(), and aggregate again when it emits.',
-  });
 
 const isPipeline = (query: Selector | PipelineSpec): query is PipelineSpec => Array.isArray(query);
 

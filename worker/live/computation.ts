@@ -68,6 +68,7 @@ export class Computation {
     this.#held = [];
     this.#phase = held.length > HELD_CHANGES_MAX ? 'stale' : 'ready';
     if (this.#phase === 'ready') for (const { event, collection } of held) this.result.apply(event, collection);
+    else this.result.forget?.();
     this.#wantsSettling();
   }
 

@@ -11,6 +11,7 @@ import { Computation, type Subscriber } from './computation.ts';
 import { CountResult } from './count-result.ts';
 import type { LiveResult } from './live-result.ts';
 import type { LiveSource } from './live-source.ts';
+import { PipelineResult } from './pipeline-result.ts';
 import { Routes } from './routes.ts';
 import { RowsResult } from './rows-result.ts';
 
@@ -44,9 +45,7 @@ export class LiveQueries {
 
   /** Throws for a wrong query. The listener is told in a later microtask, never during this call. */
   open(request: LiveRequest, listener: LiveListener): LiveSubscription {
-    const { collection, find, kind } = request;
-    const { selector, sort, skip, limit } = find;
-    const id = canonicalText([collection, kind, selector, sort, skip, limit]) ?? `unshared ${++this.#lastUnshared}`;
+    const id = canonicalText(questionOf(request)) ?? `unshared ${++this.#lastUnshared}`;
     const computation = this.#computations.get(id) ?? this.#start(id, request);
     const subscriber: Subscriber = { listener, taken: undefined, isTold: false };
     computation.subscribers.add(subscriber);
@@ -81,7 +80,8 @@ export class LiveQueries {
     return computation;
   }
 
-  #resultOf({ collection, find, kind }: LiveRequest): LiveResult {
+  #resultOf({ collection, find, pipeline, kind }: LiveRequest): LiveResult {
+    if (find === undefined) return new PipelineResult(this.#source, { collection, pipeline, kind });
     return kind === 'count'
       ? new CountResult(this.#source, collection, find)
       : new RowsResult(this.#source, collection, find);
@@ -169,6 +169,13 @@ export class LiveQueries {
       }
     }
   }
+}
+
+/** What makes two requests the same question. */
+function questionOf({ collection, kind, find, pipeline }: LiveRequest): unknown {
+  if (find === undefined) return [collection, kind, pipeline];
+  const { selector, sort, skip, limit } = find;
+  return [collection, kind, selector, sort, skip, limit];
 }
 
 const tooManyQueries = (): StoreError =>

@@ -17,6 +17,8 @@ export interface LiveResult {
   load(isWanted: () => boolean): MaybePromise<void>;
   /** Takes one change, in commit order. Changes that do not matter may come too. */
   apply(event: ChangeEvent, collection: string): void;
+  /** Changes were passed over: what rests on all of them must be read anew. */
+  forget?(): void;
   /** Takes over what was patched as the newest state. */
   publish(): void;
   /** The newest state: another value whenever it may have changed; undefined before the first `publish`. */

@@ -1,5 +1,5 @@
 /** What live queries need of the engine below them. */
-import type { FindSpec, Selector } from '../../src/protocol/definition.ts';
+import type { FindSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
 import type { ChangeEvent, MaybePromise, RowCursor } from '../../src/protocol/engine-api.ts';
 
 /**
@@ -13,6 +13,8 @@ export interface LiveSource {
   find(collection: string, find: FindSpec): RowCursor;
   /** A snapshot of the moment of the call. */
   count(collection: string, selector: Selector): MaybePromise<number>;
+  /** A snapshot of the moment of the call. */
+  aggregate(collection: string, pipeline: PipelineSpec): RowCursor;
   /** The field of a collection that holds the primary key. Throws when there is no such collection. */
   keyField(collection: string): string;
 }

@@ -6,10 +6,11 @@ import { identical } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import { ADD, CHANGE, DROP, KEEP, type RowsUpdate } from '../../src/protocol/live.ts';
 import type { Entry, RowOrder } from './row-order.ts';
+import { ScriptWriter } from './script-writer.ts';
 
 /** Undefined when nothing differs that a reader could see. */
 export function rowsDifference(order: RowOrder, from: readonly Entry[], to: readonly Entry[]): RowsUpdate | undefined {
-  const script: number[] = [];
+  const script = new ScriptWriter();
   const rows: Row[] = [];
   let i = 0;
   let j = 0;
@@ -22,18 +23,8 @@ export function rowsDifference(order: RowOrder, from: readonly Entry[], to: read
     if (step !== ADD) i += 1;
     if (step !== DROP) j += 1;
     if (step === ADD || step === CHANGE) rows.push(entry!.row);
-    note(script, step);
+    script.note(step);
   }
-  // What stays at the end goes without saying.
-  if (stepOf(script) === KEEP) script.pop();
-  while (script.length % 4 > 0) script.push(0);
-  return script.length === 0 ? undefined : { script, rows };
+  const steps = script.finish();
+  return steps.length === 0 ? undefined : { script: steps, rows };
 }
-
-/** One more of a kind: in the four numbers at the end if they are not past it, else in new ones. */
-function note(script: number[], step: number): void {
-  while (script.length === 0 || stepOf(script) !== step) script.push(0);
-  script[script.length - 1]! += 1;
-}
-
-const stepOf = (script: readonly number[]): number => (script.length - 1) % 4;

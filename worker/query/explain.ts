@@ -19,6 +19,7 @@ export function explainPlan(plan: FindPlan, costs: Costs): Explanation {
       .map((each) => ({ plan: describePlan(each), cost: Math.round(each.cost) }))
       .sort((a, b) => a.cost - b.cost),
     hint: hintFor(plan),
+    live: 'patched',
     ...costs,
   };
 }

@@ -5,6 +5,8 @@ export {
   type Grouping,
   type GroupPlan,
   type JoinSource,
+  type KeptGroups,
+  keptGroups,
   type Pipeline,
 } from './aggregate/index.ts';
 export { countPlan, FindCursor } from './find.ts';

@@ -2,9 +2,12 @@
 const RECORD_BYTES = 256;
 
 type Ask = 'hop' | 'append';
-const page = self as unknown as { postMessage(message: unknown): void; onmessage: unknown };
+const page: { postMessage(message: unknown): void; onmessage: unknown } = self as unknown as {
+  postMessage(message: unknown): void;
+  onmessage: unknown;
+};
 
-const opening = new Promise<IDBDatabase>((resolve, reject) => {
+const opening: Promise<IDBDatabase> = new Promise<IDBDatabase>((resolve, reject) => {
   const request = indexedDB.open('floor-log', 1);
   request.onupgradeneeded = () => void request.result.createObjectStore('log');
   request.onsuccess = () => resolve(request.result);

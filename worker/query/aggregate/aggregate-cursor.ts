@@ -5,6 +5,7 @@ import { FindCursor } from '../find.ts';
 import { planFind } from '../planner/index.ts';
 import { Chain } from './chain.ts';
 import type { JoinSource } from './join.ts';
+import { keptGroups } from './kept-groups.ts';
 import { BATCH_ROWS } from './limits.ts';
 import type { Pipeline } from './pipeline.ts';
 
@@ -63,7 +64,8 @@ export class AggregateCursor implements RowCursor {
   explain(): Explanation {
     const { plans } = this.#options.pipeline;
     const stages = plans.map(({ name }, at) => ({ stage: name, ...this.#chain.counts[at]! }));
-    return { ...this.#find.explain(this.#options.now() - this.#startMs), rowsGiven: this.rowsGiven, stages };
+    const live = keptGroups(this.#options.pipeline) === undefined ? 'rerun' : 'patched';
+    return { ...this.#find.explain(this.#options.now() - this.#startMs), rowsGiven: this.rowsGiven, stages, live };
   }
 
   async #step(limit: number): Promise<void> {

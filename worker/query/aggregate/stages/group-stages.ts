@@ -6,7 +6,7 @@ import { compileColumns, compileGroup, type Grouping, type GroupPlan, groupPlan 
 import { assertFields } from '../operators/index.ts';
 import { wrongOperand } from '../pipeline-errors.ts';
 import { compareValues, isPlainObject, typeName } from '../values.ts';
-import { type CompileStage, NO_ROWS, type Stage, type StagePlan } from './stage.ts';
+import { type CompileStage, type KeptGrouping, NO_ROWS, type Stage, type StagePlan } from './stage.ts';
 
 class Group implements Stage {
   readonly isDone = false;
@@ -85,5 +85,15 @@ const kindOf = (value: unknown): string => (typeof value === 'number' ? 'number'
 const isOperator = (spec: Readonly<Record<string, unknown>>): boolean => Object.keys(spec)[0]?.startsWith('$') === true;
 
 function grouped(name: string, plan: GroupPlan, arrange: (rows: Row[]) => readonly Row[] = (rows) => rows): StagePlan {
-  return { name, order: plan.isOrdered ? 'matters' : 'free', open: () => new Group(plan.open(), arrange) };
+  const open = (): Group => new Group(plan.open(), arrange);
+  if (plan.isOrdered) return { name, order: 'matters', open };
+  const groups = (): KeptGrouping => {
+    const grouping = plan.open();
+    return {
+      add: (rows) => grouping.add(rows),
+      remove: (row) => grouping.remove(row),
+      rows: () => arrange(grouping.rows()),
+    };
+  };
+  return { name, order: 'free', open, groups };
 }

@@ -23,11 +23,22 @@ export type StagePlan = {
    * `free`: nothing.
    */
   readonly order: 'passes' | 'matters' | 'free';
+  /** Of a grouping whose answer does not depend on the order of rows: a live query keeps it open. */
+  readonly groups?: () => KeptGrouping;
   /** Of `$limit` and of `$skip`, so that a `$sort` before it keeps no more than is asked for. */
   readonly limit?: number;
   readonly skip?: number;
   /** `keep`: no more rows of the output are wanted. */
   open(run: Run, keep?: number): Stage;
+};
+
+/** A grouping that rows are added to and taken out of again. */
+export type KeptGrouping = {
+  add(rows: readonly Row[]): void;
+  /** A row that was added before. Answers false when what is left cannot be told exactly: then it is to be given up. */
+  remove(row: Row): boolean;
+  /** What the stage answers with for the rows that are in it. */
+  rows(): readonly Row[];
 };
 
 /** What a run gives to its stages. */
