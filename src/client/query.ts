@@ -78,9 +78,7 @@ export class Query<T> implements PromiseLike<T[]> {
 
   /** What changes, beginning with all rows as `added`. */
   get delta$(): Observable<Delta<T>> {
-    return toDeltas(this.#live('rows'), this.#context.key) as Observable<
-      Delta<T>
-    >;
+    return toDeltas(this.#live('rows'), this.#context.key) as Observable<Delta<T>>;
   }
 
   /** How many rows the query gives now, and again after each commit that changes that. */
