@@ -180,7 +180,11 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
       listener as (event: ChangeEvent) => void,
       (error) => {
         // The end of the store is told by status$. A wrong selector is told as an uncaught error: there is no promise.
-        if (context.link.lost === undefined) callBack(rethrow, error);
+        if (context.link.lost === undefined) {
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
       },
     );
   }
@@ -254,10 +258,6 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
     }
     return copyArgument(changes as Changes);
   }
-}
-
-function rethrow(error: unknown): never {
-  throw error;
 }
 
 const copySelector = (selector: object = {}): Selector => copyArgument(selector as Selector);

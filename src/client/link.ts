@@ -241,16 +241,16 @@ export class Link {
   #refuse(pending: Pending, error: unknown): void {
     if (!this.#settle(pending)) return;
     const { owner, rows, call, answer } = pending;
-    if (error instanceof StoreError) pending.reject(attributed(error, owner, rows, answer));
-    else {
-      pending.reject(
-        new StoreError('call/not-cloneable', `An argument of ${nameOf(call)} cannot be sent to the engine.`, {
-          details: { collection: owner?.name, call: nameOf(call) },
-          hint: 'Selectors and changes hold plain data only.',
-          cause: error,
-        }),
-      );
-    }
+    const name = nameOf(call);
+    pending.reject(
+      error instanceof StoreError
+        ? attributed(error, owner, rows, answer)
+        : new StoreError('call/not-cloneable', `An argument of ${name} cannot be sent to the engine.`, {
+            details: { collection: owner?.name, call: name },
+            hint: 'Selectors and changes hold plain data only.',
+            cause: error,
+          }),
+    );
   }
 
   #receive(reply: Reply): void {
