@@ -30,6 +30,9 @@ const WORKER_LITERAL = "new Worker(new URL('./worker.js', import.meta.url), { ty
 /** Of the same length, so that source maps stay right when it is put back. */
 const WORKER_MARK = `${'__COLLECTION_STORE_WORKER'.padEnd(WORKER_LITERAL.length - 2, '_')}()`;
 
+/** Entry points for frameworks, and what each of them imports. */
+const BINDINGS = { react: 'react', vue: 'vue', svelte: 'svelte/store', solid: 'solid-js' };
+
 const MODULES_LISTED_MAX = 15;
 /** For the message when the client is too large. */
 let largestModules = [];
@@ -45,6 +48,9 @@ export async function build() {
     bundle({ entry: 'src/index.ts', file: 'dist/index.js', external: ['rxjs', 'comlink'], keepsWorkerCall: true }),
     bundle({ entry: 'src/index.ts', file: 'dist/standalone.js', external: [], keepsWorkerCall: true }),
     bundle({ entry: 'worker/main.ts', file: 'dist/worker.js', external: [], keepsWorkerCall: false }),
+    ...Object.entries(BINDINGS).map(([name, framework]) =>
+      bundle({ entry: `src/${name}/index.ts`, file: `dist/${name}.js`, external: [framework], keepsWorkerCall: false }),
+    ),
     // Measured only: what an application that has RxJS anyway downloads for the client.
     bundle({
       entry: 'src/index.ts',

@@ -91,6 +91,14 @@ export class Query<T> implements PromiseLike<T[]> {
     return this.#observables[kind];
   }
 
+  /**
+   * What is asked: a collection, with the field of its key, and plain data. Queries of the same collection and equal data
+   * give the same rows.
+   */
+  get question(): readonly [collection: { readonly key: string }, ...data: readonly unknown[]] {
+    return [this.#context, this.#selector, this.#find];
+  }
+
   #run(find?: RawFind): Promise<T[]> {
     return collectRows(this.#context, this.#call('find', find), this.#options) as unknown as Promise<T[]>;
   }

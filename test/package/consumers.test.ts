@@ -58,7 +58,7 @@ describe.each(['vite', 'webpack', 'plain'] as const)('%s', (kind) => {
         const page = await browser.newPage();
         const complaints = await watchComplaints(page);
         await page.goto(served.address);
-        await useApp(page);
+        await driveApp(page);
         expect(complaints).toEqual([]);
       } finally {
         await browser.close();
@@ -83,7 +83,7 @@ test.each([
   try {
     const page = await browser.newPage();
     await page.goto(server.resolvedUrls?.local[0] ?? 'no address');
-    await useApp(page);
+    await driveApp(page);
   } finally {
     await browser.close();
     await server.close();
@@ -137,7 +137,7 @@ const PLANTED = `function planted() {
   return script;
 }`;
 
-async function useApp(page: Page): Promise<void> {
+async function driveApp(page: Page): Promise<void> {
   await page.waitForFunction(() => 'app' in globalThis);
   await page.evaluate(() => (globalThis as unknown as { app: App }).app.write());
   await page.reload();

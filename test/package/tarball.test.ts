@@ -1,6 +1,6 @@
 /** Goal: the tarball holds what it should and resolves everywhere it promises to. Method: pack it and ask the checkers. */
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { publint } from 'publint';
@@ -19,8 +19,9 @@ afterAll(() => installation.remove());
 test('holds the built files, their declarations and the documents, and nothing else', () => {
   const unexpected = installation.files.filter(
     (path) =>
-      !/^dist\/((index|standalone|worker)\.js(\.map)?|worker\.d\.ts|types\/.*\.d\.ts)$/.test(path) &&
-      !DOCUMENTS.includes(path),
+      !/^dist\/((index|standalone|worker|react|vue|svelte|solid)\.js(\.map)?|worker\.d\.ts|types\/.*\.d\.ts)$/.test(
+        path,
+      ) && !DOCUMENTS.includes(path),
   );
   expect(unexpected).toEqual([]);
   const wanted = ['dist/index.js', 'dist/standalone.js', 'dist/worker.js', 'dist/worker.d.ts', 'dist/types/index.d.ts'];
@@ -58,18 +59,78 @@ test('a strict compiler takes the declarations, without skipLibCheck and in both
      await store.tasks.create({ title: 5 });
      export { same, StoreError, task };`,
   );
+  for (const [moduleResolution, output] of await compileInBothResolutions('use.ts')) {
+    expect(output, moduleResolution).toBe('');
+  }
+});
+
+test('bindings resolve beside their frameworks, at run time and for a strict compiler', async () => {
+  const modules = join(installation.folder, 'node_modules');
+  await mkdir(join(modules, '@types'));
+  for (const name of ['react', '@types/react', 'csstype', 'vue', 'svelte', 'solid-js']) {
+    await symlink(join(ROOT, 'node_modules', name), join(modules, name));
+  }
+  await writeFile(
+    join(installation.folder, 'use-bindings.ts'),
+    `import type { Query, Store, CollectionDefinition } from 'collection-store';
+     import * as react from 'collection-store/react';
+     import * as solid from 'collection-store/solid';
+     import * as svelte from 'collection-store/svelte';
+     import * as vue from 'collection-store/vue';
+     import type { Accessor } from 'solid-js';
+     import type { Readable } from 'svelte/store';
+     import type { ComputedRef } from 'vue';
+     type Task = { id: string; title: string };
+     declare const store: Store<{ tasks: CollectionDefinition<Task, Task, 'id'> }>;
+     declare const query: Query<Task>;
+     export const title: string | undefined = react.useQuery(() => query, []).rows[0]?.title;
+     export const rows: readonly Task[] = react.useSuspenseQuery(() => query, []);
+     export const row: Task | undefined = react.useDocument(store.tasks, 'a').row;
+     export const state: 'open' | string = react.useStatus(store).state;
+     export const ref: ComputedRef<readonly Task[]> = vue.useQuery(() => query).rows;
+     export const readable: Readable<svelte.QueryState<Task>> = svelte.queryStore(query);
+     export const signal: Accessor<readonly Task[]> = solid.useQuery(() => query).rows;
+     // @ts-expect-error The key is text.
+     react.useDocument(store.tasks, 5);
+     // @ts-expect-error It must be said what the query depends on.
+     react.useQuery(() => query);
+     // @ts-expect-error Tasks have no such field.
+     vue.useQuery(() => store.tasks.find({ titel: 'x' }));`,
+  );
+  for (const [moduleResolution, output] of await compileInBothResolutions('use-bindings.ts')) {
+    // The declarations of the frameworks are their own affair.
+    const ours = output.split('\n').filter((line) => /^(use-bindings|node_modules\/collection-store)/.test(line));
+    expect(ours, moduleResolution).toEqual([]);
+  }
+  const script = `const names = ['react', 'vue', 'svelte', 'solid'];
+    const all = await Promise.all(names.map((name) => import('collection-store/' + name)));
+    console.log(JSON.stringify(all.map((found) => Object.keys(found))));`;
+  await writeFile(join(installation.folder, 'names.js'), script);
+  const { stdout } = await run(process.execPath, ['names.js'], { cwd: installation.folder });
+  expect(JSON.parse(stdout)).toEqual([
+    ['useDocument', 'useQuery', 'useStatus', 'useSuspenseQuery'],
+    ['useDocument', 'useQuery', 'useStatus'],
+    ['documentStore', 'queryStore', 'statusStore'],
+    ['useDocument', 'useQuery', 'useStatus'],
+  ]);
+});
+
+/** What the compiler says of a file in the project, by kind of resolution. */
+async function compileInBothResolutions(file: string): Promise<readonly (readonly [string, string])[]> {
   await writeFile(join(installation.folder, 'package.json'), '{ "type": "module" }');
+  const outputs: [string, string][] = [];
   for (const [module, moduleResolution] of [
     ['esnext', 'bundler'],
     ['nodenext', 'nodenext'],
   ]) {
     const compilerOptions = { ...STRICT, module, moduleResolution };
-    await writeFile(join(installation.folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
+    await writeFile(join(installation.folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }));
     const tsc = [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', installation.folder];
     const { stdout } = await run(process.execPath, tsc).catch((error: { stdout: string }) => error);
-    expect(stdout, moduleResolution).toBe('');
+    outputs.push([moduleResolution!, stdout]);
   }
-});
+  return outputs;
+}
 
 const STRICT = {
   noEmit: true,

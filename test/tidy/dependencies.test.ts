@@ -17,6 +17,9 @@ type Locked = {
   readonly optionalDependencies?: Record<string, string>;
 };
 
+const imports = (name: string): readonly string[] =>
+  ts.preProcessFile(textOf(`dist/${name}`), true, true).importedFiles.map(({ fileName }) => fileName);
+
 const manifest = JSON.parse(textOf('package.json')) as Manifest;
 const lockfile = JSON.parse(textOf('package-lock.json')) as { readonly packages: Record<string, Locked> };
 
@@ -53,9 +56,17 @@ test('[S12] nothing that a user installs runs a script, and nothing else brings 
 });
 
 test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S12] built files import what they should', () => {
-  const imports = (name: string): readonly string[] =>
-    ts.preProcessFile(textOf(`dist/${name}`), true, true).importedFiles.map(({ fileName }) => fileName);
   expect(imports('index.js').toSorted()).toEqual(['comlink', 'rxjs']);
   expect(imports('standalone.js')).toEqual([]);
   expect(imports('worker.js')).toEqual([]);
+});
+
+test.skipIf(!existsSync(join(ROOT, 'dist/react.js')))('[BIND-6] a built binding imports its framework alone', () => {
+  expect(imports('react.js')).toEqual(['react']);
+  expect(imports('vue.js')).toEqual(['vue']);
+  expect(imports('svelte.js')).toEqual(['svelte/store']);
+  expect(imports('solid.js')).toEqual(['solid-js']);
+  // Nor has it a copy of the client in it: each of these is a few functions.
+  const names = ['react', 'vue', 'svelte', 'solid'];
+  expect(names.filter((name) => /StoreError/.test(textOf(`dist/${name}.js`)))).toEqual([]);
 });

@@ -3,9 +3,11 @@
  * the package's name standing for its source; follow every relative link.
  */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { compile } from 'svelte/compiler';
 import ts from 'typescript';
 import { expect, test } from 'vitest';
+import { compileScript, parse } from 'vue/compiler-sfc';
 import { ROOT, repositoryFiles, textOf } from './sources.ts';
 
 const documents = repositoryFiles().filter((path) => path.endsWith('.md'));
@@ -14,6 +16,21 @@ test('TypeScript in documents compiles', { timeout: 60_000 }, () => {
   const blocks = new Map(documents.flatMap(blocksOf));
   expect(blocks.size).toBeGreaterThan(0);
   expect(problemsOf(blocks)).toEqual([]);
+});
+
+test('components in documents compile', () => {
+  const texts = documents.map(textOf).join('\n');
+  const components = [...texts.matchAll(/^```(vue|svelte)\n(.*?)^```$/gms)];
+  expect(components.map(([, kind]) => kind)).toEqual(expect.arrayContaining(['vue', 'svelte']));
+  const problems = components.flatMap(([, kind, text = '']) =>
+    kind === 'vue' ? problemsOfVue(text) : problemsOfSvelte(text),
+  );
+  expect(problems).toEqual([]);
+});
+
+test('[canary] a component that is wrong is noticed', () => {
+  expect(problemsOfVue('<script setup>const {</script><template><p></template>')).not.toEqual([]);
+  expect(problemsOfSvelte('{#each rows as row}<p>')).not.toEqual([]);
 });
 
 test('[canary] a wrong name in a block is noticed', { timeout: 60_000 }, () => {
@@ -32,17 +49,46 @@ test('relative links lead somewhere', () => {
   expect(broken).toEqual([]);
 });
 
+function problemsOfVue(text: string): readonly string[] {
+  const { descriptor, errors } = parse(text);
+  if (errors.length > 0) return errors.map(String);
+  try {
+    compileScript(descriptor, { id: 'block', inlineTemplate: true });
+    return [];
+  } catch (error) {
+    return [String(error)];
+  }
+}
+
+function problemsOfSvelte(text: string): readonly string[] {
+  try {
+    return compile(text, { generate: 'client' }).warnings.map(({ message }) => message);
+  } catch (error) {
+    return [String(error)];
+  }
+}
+
 /** Each block as a file beside its document, so that relative imports and the package's name resolve as they would. */
 function blocksOf(path: string): readonly (readonly [name: string, text: string])[] {
-  const blocks = [...textOf(path).matchAll(/^```ts\n(.*?)^```$/gms)];
-  return blocks.map(([, text = ''], index) => [join(ROOT, `${path}.${index + 1}.block.ts`), `${text}\nexport {};\n`]);
+  const blocks = [...textOf(path).matchAll(/^```(tsx?)\n(.*?)^```$/gms)];
+  return blocks.map(([, kind = '', text = ''], index) => {
+    // Components import the store that the first example of their document opens.
+    const name = text.includes('export const store =') ? 'store.ts' : `${basename(path)}.${index + 1}.block.${kind}`;
+    return [join(ROOT, dirname(path), name), `${text}\nexport {};\n`];
+  });
 }
 
 function problemsOf(blocks: ReadonlyMap<string, string>): readonly string[] {
   const config = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, ROOT);
   // A block shows a thought; what it declares need not be used or exported with its type.
-  const relaxed = { ...options, noUnusedLocals: false, isolatedDeclarations: false, declaration: false };
+  const relaxed = {
+    ...options,
+    noUnusedLocals: false,
+    isolatedDeclarations: false,
+    declaration: false,
+    jsx: ts.JsxEmit.ReactJSX,
+  };
   const host = ts.createCompilerHost(relaxed);
   const { getSourceFile, fileExists, readFile } = host;
   host.getSourceFile = (name, language, ...rest) => {

@@ -8,8 +8,9 @@ import { importsOf, sourceFiles } from './sources.ts';
 
 /** What both threads share, then each thread's own layers. A layer imports itself and layers before it. */
 const SHARED = ['src/base', 'src/protocol'];
+const FRAMEWORKS = ['src/react', 'src/vue', 'src/svelte', 'src/solid'];
 const LAYERS_BY_THREAD = {
-  main: [...SHARED, 'src/schema', 'src/client', 'src'],
+  main: [...SHARED, 'src/schema', 'src/client', 'src/bindings', ...FRAMEWORKS, 'src'],
   worker: [
     ...SHARED,
     'worker/observe',

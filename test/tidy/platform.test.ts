@@ -46,7 +46,13 @@ const OWNERS_BY_PACKAGE: Readonly<Record<string, readonly string[]>> = {
   comlink: ['src/client/', 'worker/main.ts'],
   '@cfworker/json-schema': ['worker/engine/'],
   rxjs: ['src/client/'],
+  react: ['src/react/'],
+  vue: ['src/vue/'],
+  'svelte/store': ['src/svelte/'],
+  'solid-js': ['src/solid/'],
 };
+
+const BINDINGS = ['react.js', 'vue.js', 'svelte.js', 'solid.js'];
 
 const files = sourceFiles('src', 'worker');
 
@@ -83,7 +89,7 @@ test('[P2] [canary] uses are found behind globalThis and not in words, members, 
 });
 
 test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S10] no built file makes code from text', () => {
-  const wrong = ['index.js', 'standalone.js', 'worker.js'].flatMap((name) => {
+  const wrong = ['index.js', 'standalone.js', 'worker.js', ...BINDINGS].flatMap((name) => {
     const path = `dist/${name}`;
     const file = ts.createSourceFile(path, readFileSync(join(ROOT, path), 'utf8'), ts.ScriptTarget.Latest, true);
     const bad = globalsOf(file).filter((found) => found.name === 'eval' || found.name === 'Function');
