@@ -80,13 +80,14 @@ class Entry implements Suspended<unknown> {
   }
 
   keep(): void {
+    const isBroken = this.live.read().status === 'error';
     // An error does not stay longer for being looked at.
-    if (this.live.read().status === 'error' && this.#leave !== undefined) return;
+    if (isBroken && this.#leave !== undefined) return;
     const { keep } = this.#owner;
     keep.delete(this);
     keep.add(this);
     this.#isCalled = false;
-    this.#setTimer(UNUSED_MS);
+    this.#setTimer(isBroken ? ERROR_MS : UNUSED_MS);
     this.#leave ??= this.live.subscribe(this.#onState);
   }
 

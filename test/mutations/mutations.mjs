@@ -146,4 +146,32 @@ export const MUTATIONS = [
     to: '',
     test: 'test/engine/indexes.test.ts',
   },
+  {
+    name: 'show rows to a component that has gone',
+    file: 'src/bindings/query-state.ts',
+    from: 'if (!isStopped) show(state);',
+    to: 'show(state);',
+    test: 'test/bindings/query-state.test.ts',
+  },
+  {
+    name: 'keep the query of a component that never came',
+    file: 'src/react/suspense-cache.ts',
+    from: '    this.#leave?.();\n',
+    to: '',
+    test: 'test/react/suspense-cache.test.ts',
+  },
+  {
+    name: 'leave who waits for long without a call',
+    file: 'src/react/suspense-cache.ts',
+    from: '    this.#isCalled = true;\n    this.#wake();\n',
+    to: '    this.#isCalled = true;\n',
+    test: 'test/react/suspense-cache.test.ts',
+  },
+  {
+    name: 'take dates for the text that JSON makes of them',
+    file: 'src/react/question-key.ts',
+    from: 'if (value instanceof Date) return kind + value.getTime();',
+    to: 'if (value instanceof Date) return JSON.stringify(value);',
+    test: 'test/react/suspense-cache.test.ts',
+  },
 ];

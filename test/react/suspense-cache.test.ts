@@ -72,6 +72,19 @@ test('[BIND-5] an error is found by the next render, not by one that comes later
   expect(cache.find(source('a')).live.read().status).toBe('loading');
 });
 
+test('[BIND-5] an error that comes to a mounted component is not kept longer for another one', () => {
+  const { platform, cache } = setUp();
+  const asked = source('a');
+  const unmount = cache.find(asked).live.subscribe(() => {});
+  asked.tell([]);
+  platform.advance(UNUSED_MS);
+  asked.fail('broken');
+  expect(cache.find(source('a')).live.read().error).toBe('broken');
+  unmount();
+  platform.advance(ERROR_MS);
+  expect([cache.size, platform.timerCount]).toEqual([0, 0]);
+});
+
 test('[BIND-5] the number of loaded queries has a bound, and the oldest go first', () => {
   const { cache } = setUp();
   const all = Array.from({ length: KEPT_MAX + 10 }, (_, at) => source(at));
