@@ -10,11 +10,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import webpack from 'webpack';
 import { type Served, serve } from '../../.ci/serve.mjs';
 import { BROWSERS, launch, watchComplaints } from '../../e2e/harness.ts';
+import type { CollectionDefinition, Store } from '../../src/index.ts';
 import { type Installation, installPackage, ROOT } from './installation.ts';
 
 let installation: Installation;
 beforeAll(async () => {
   installation = await installPackage();
+  await installation.link('react', 'react-dom');
 });
 afterAll(() => installation.remove());
 
@@ -87,6 +89,28 @@ test.each([
   } finally {
     await browser.close();
     await server.close();
+  }
+});
+
+test.each(BROWSERS)('a React application shows what it writes in %s', async (browserName) => {
+  const served = await serve({ mounts: { '/': await BUILDS.vite(await installation.createApp('react')) } });
+  const browser = await launch(browserName);
+  try {
+    const page = await browser.newPage();
+    const complaints = await watchComplaints(page);
+    await page.goto(served.address);
+    await page.getByText('0 in all, open').waitFor();
+    await page.evaluate(async () => {
+      const { store } = (globalThis as unknown as { app: { store: Store<{ tasks: CollectionDefinition }> } }).app;
+      await store.tasks.create({ id: 'a', title: 'one', status: 'open' });
+      await store.tasks.create({ id: 'b', title: 'two', status: 'done' });
+    });
+    await page.getByText('ready: one').waitFor();
+    await page.getByText('2 in all, open').waitFor();
+    expect(complaints).toEqual([]);
+  } finally {
+    await browser.close();
+    await served.close();
   }
 });
 

@@ -17,9 +17,11 @@ export type Installation = {
   /** Paths inside the package. */
   readonly files: readonly string[];
   /** A folder with an application from the fixtures, which resolves the package. */
-  createApp(name: 'vite' | 'webpack' | 'plain'): Promise<string>;
+  createApp(name: 'vite' | 'webpack' | 'plain' | 'react'): Promise<string>;
   /** The same in the project's own folder. */
   createAppAtRoot(name: 'vite'): Promise<string>;
+  /** Makes packages of the repository resolve here, which must not be served: they are links. */
+  link(...names: readonly string[]): Promise<void>;
   remove(): Promise<void>;
 };
 
@@ -51,6 +53,10 @@ export async function installPackage(): Promise<Installation> {
     async createAppAtRoot(name) {
       await copyApp(name, folder);
       return folder;
+    },
+    async link(...names) {
+      await mkdir(join(modules, '@types'), { recursive: true });
+      for (const name of names) await symlink(join(ROOT, 'node_modules', name), join(modules, name));
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
