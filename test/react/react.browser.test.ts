@@ -15,6 +15,8 @@ import {
 import { expect, test } from 'vitest';
 import { type QueryState, useDocument, useQuery, useStatus, useSuspenseQuery } from '../../src/react/index.ts';
 import { LiveStore } from '../../src/react/live-store.ts';
+import { UNUSED_MS } from '../../src/react/suspense-cache.ts';
+import { ScriptedSource } from '../bindings/scripted-source.ts';
 import { Listeners, openTaskStore, type Task, type TaskStore, titles } from '../bindings/store-fixture.ts';
 import { Boundary, createPage } from './react-fixture.ts';
 
@@ -220,6 +222,19 @@ test('[BIND-1] [BIND-5] what fails while it is waited for comes to the boundary,
   isWrong = false;
   show(2);
   await page.shows('e');
+});
+
+test('[BIND-5] a component that goes while it waits leaves nothing behind', async () => {
+  const source = new ScriptedSource<Task>(['slow']);
+  const Waiting = () => titles(useSuspenseQuery(() => source, []));
+  const page = createPage();
+  page.render(h(Suspense, { fallback: 'waiting' }, h(Waiting)));
+  await page.shows('waiting');
+  page.render('gone');
+  await page.shows('gone');
+  source.tell([]);
+  expect([source.opened, source.active]).toEqual([1, 1]);
+  await expect.poll(() => source.active, { timeout: UNUSED_MS + 5_000 }).toBe(0);
 });
 
 test('[BIND-3] components of one commit show the same rows while a slow render is interrupted by writes', async () => {
