@@ -98,8 +98,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   async getMany(keys: readonly K[], options?: CallOptions): Promise<(T | undefined)[]> {
     const context = this.#context;
     if (!Array.isArray(keys)) throw notAnArray(context, 'getMany');
-    const rows = await collectRows(context, ['getMany', 0, context.name, [...keys]], options);
-    return rows as (T | undefined)[];
+    return collectRows(context, ['getMany', 0, context.name, [...keys]], options) as Promise<(T | undefined)[]>;
   }
 
   /** Answers the new document, or `undefined` when there is none with that key. */
@@ -125,8 +124,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
 
   /** Answers whether there was one. */
   delete(key: K, options?: WriteOptions): Promise<boolean> {
-    const context = this.#context;
-    return this.#write({ type: 'delete', collection: context.name, key }, options) as Promise<boolean>;
+    return this.#write({ type: 'delete', collection: this.#context.name, key }, options) as Promise<boolean>;
   }
 
   /** Deletes all that match. Answers how many. */
@@ -154,7 +152,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   }
 
   async count(selector?: SelectorFor<T>, options?: CallOptions): Promise<number> {
-    return this.#ask(['count', 0, this.#context.name, copySelector(selector), {}], options) as Promise<number>;
+    return this.find(selector, options).count();
   }
 
   /** The different values at a path, in the store's order; elements of arrays count one by one. */
@@ -192,19 +190,17 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   /** Builds an index while the collection stays usable. */
   createIndex(index: IndexInput<T>, options?: LongOptions): IndexBuild {
     const progress$ = new BehaviorSubject<Progress>({ done: 0, total: 0 });
+    const onProgress = (progress: Progress): void => {
+      callBack(options?.onProgress, progress);
+      progress$.next(progress);
+    };
     const build = async (): Promise<void> => {
-      const onProgress = (progress: Progress): void => {
-        callBack(options?.onProgress, progress);
-        progress$.next(progress);
-      };
       const call: Call = ['createIndex', 0, this.#context.name, copyArgument(index)];
       await this.#ask(call, { ...options, onProgress }, NO_TIMEOUT);
+      progress$.complete();
     };
     const promise = build();
-    promise.then(
-      () => progress$.complete(),
-      (error) => progress$.error(error),
-    );
+    promise.catch((error) => progress$.error(error));
     return Object.assign(promise, { progress$: progress$.asObservable() });
   }
 

@@ -15,10 +15,13 @@ import { copyArgument } from './snapshot.ts';
 export type FindOptions<T> = FindOptionsFor<T> & CallOptions;
 
 export class Query<T> implements PromiseLike<T[]> {
+  /**
+   * What is asked: a collection, with the field of its key, and plain data. Queries of the same collection and equal data
+   * give the same rows.
+   */
+  readonly question: readonly [collection: { readonly key: string }, Selector | PipelineSpec, RawFind];
   readonly #context: CollectionContext;
   readonly #options: CallOptions;
-  readonly #selector: Selector | PipelineSpec;
-  readonly #find: RawFind;
   readonly #observables: { [kind in LiveKind]?: Observable<LiveRows> } = {};
 
   /** Made by `collection.find` and `collection.aggregate`. Options that are none are refused when the query runs. */
@@ -26,8 +29,7 @@ export class Query<T> implements PromiseLike<T[]> {
     const { signal, timeoutMs, ...find } = options;
     this.#context = context;
     this.#options = { signal, timeoutMs };
-    this.#selector = copyArgument(selector);
-    this.#find = copyArgument(find as RawFind);
+    this.question = [context, copyArgument(selector), copyArgument(find as RawFind)];
   }
 
   /** All rows. Large results come in chunks that leave the page free. */
@@ -41,7 +43,7 @@ export class Query<T> implements PromiseLike<T[]> {
 
   /** The first row, or undefined. */
   async first(): Promise<T | undefined> {
-    return (await this.#run({ limit: Math.min(this.#find.limit ?? 1, 1) }))[0];
+    return (await this.#run({ limit: Math.min(this.question[2].limit ?? 1, 1) }))[0];
   }
 
   /**
@@ -91,14 +93,6 @@ export class Query<T> implements PromiseLike<T[]> {
     return this.#observables[kind];
   }
 
-  /**
-   * What is asked: a collection, with the field of its key, and plain data. Queries of the same collection and equal data
-   * give the same rows.
-   */
-  get question(): readonly [collection: { readonly key: string }, ...data: readonly unknown[]] {
-    return [this.#context, this.#selector, this.#find];
-  }
-
   #run(find?: RawFind): Promise<T[]> {
     return collectRows(this.#context, this.#call('find', find), this.#options) as unknown as Promise<T[]>;
   }
@@ -109,6 +103,7 @@ export class Query<T> implements PromiseLike<T[]> {
 
   /** `find` replaces options of the query; `kind` goes with `live`. A page of a pipeline is refused by the worker. */
   #call(type: 'find' | 'count' | 'explain' | 'page' | 'live', find?: RawFind, kind?: LiveKind): Call {
-    return [type, 0, this.#context.name, this.#selector, { ...this.#find, ...find }, kind] as Call;
+    const [, selector, options] = this.question;
+    return [type, 0, this.#context.name, selector, { ...options, ...find }, kind] as Call;
   }
 }
