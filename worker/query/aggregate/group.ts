@@ -6,10 +6,11 @@
  */
 import type { Row } from '../../../src/base/row.ts';
 import { ACCUMULATORS, type Accumulator, createCount } from './accumulators.ts';
-import { assertNames, type Evaluate, type ExpressionCompiler } from './expression.ts';
+import { assertNames, type ExpressionCompiler } from './expression.ts';
+import { compileKey, type GroupKey, GroupNumbers } from './group-key.ts';
 import { GROUPS_MAX } from './limits.ts';
 import { invalidPipeline, tooLarge, unknownOperator, wrongOperand } from './pipeline-errors.ts';
-import { compareValues, identityOf, isPlainObject } from './values.ts';
+import { compareValues, isPlainObject } from './values.ts';
 
 /** A checked `$group`. One plan may be opened more than once. */
 export type GroupPlan = {
@@ -25,11 +26,11 @@ export function compileGroup(spec: unknown, path: string, compiler: ExpressionCo
   if (!isPlainObject(spec)) throw wrongOperand(path, 'takes an object');
   if (!Object.hasOwn(spec, '_id')) throw wrongOperand(path, 'lacks _id; null makes one group of all');
   const { _id, ...fields } = spec;
-  const key = compiler.compile(_id, `${path}._id`);
+  const key = compileKey(_id, `${path}._id`, compiler);
   return groupPlan(key, compileColumns(fields, path, compiler), path);
 }
 
-export function groupPlan(key: Evaluate, columns: readonly Column[], path: string): GroupPlan {
+export function groupPlan(key: GroupKey, columns: readonly Column[], path: string): GroupPlan {
   return {
     isOrdered: columns.some(({ isOrdered }) => isOrdered),
     open: () => new Grouping(key, columns, path),
@@ -66,16 +67,15 @@ export function compileColumns(
 }
 
 export class Grouping {
-  readonly #key: Evaluate;
   readonly #path: string;
   readonly #names: readonly string[];
   readonly #accumulators: readonly Accumulator[];
-  readonly #groups: Map<unknown, number> = new Map();
+  readonly #groups: GroupNumbers;
   readonly #ids: unknown[] = [];
   readonly #sizes: number[] = [];
 
-  constructor(key: Evaluate, columns: readonly Column[], path: string) {
-    this.#key = key;
+  constructor(key: GroupKey, columns: readonly Column[], path: string) {
+    this.#groups = new GroupNumbers(key);
     this.#path = path;
     this.#names = columns.map(({ name }) => name);
     this.#accumulators = columns.map(({ make }) => make());
@@ -83,8 +83,9 @@ export class Grouping {
 
   add(rows: readonly Row[]): void {
     const groups: number[] = [];
+    const open = (id: unknown): number => this.#open(id);
     for (let i = 0; i < rows.length; i++) {
-      const group = this.#groupOf(this.#key(rows[i]!));
+      const group = this.#groups.numberOf(rows[i]!, open);
       this.#sizes[group]!++;
       groups.push(group);
     }
@@ -96,11 +97,10 @@ export class Grouping {
    * exactly; the grouping must then be given up.
    */
   remove(row: Row): boolean {
-    const identity = identityOf(this.#key(row));
-    const group = this.#groups.get(identity);
-    if (group === undefined) return false;
     // A group without rows is gone: its accumulators need not be right, and its number is not used again.
-    if (--this.#sizes[group]! === 0) return this.#groups.delete(identity);
+    const group = this.#groups.leave(row, (number) => --this.#sizes[number]! === 0);
+    if (group === undefined) return false;
+    if (this.#sizes[group] === 0) return true;
     let isExact = true;
     for (const accumulator of this.#accumulators) isExact = accumulator.remove(row, group) && isExact;
     return isExact;
@@ -108,7 +108,7 @@ export class Grouping {
 
   /** One row for each group, ascending by `_id`. */
   rows(): Row[] {
-    const groups = [...this.#groups.values()];
+    const groups = this.#groups.numbers();
     const ids = this.#ids;
     groups.sort((a, b) => compareValues(ids[a], ids[b]));
     return groups.map((group) => {
@@ -118,15 +118,10 @@ export class Grouping {
     });
   }
 
-  #groupOf(value: unknown): number {
-    const identity = identityOf(value);
-    const known = this.#groups.get(identity);
-    if (known !== undefined) return known;
+  #open(id: unknown): number {
     if (this.#groups.size >= GROUPS_MAX) throw tooLarge(this.#path, 'groups', GROUPS_MAX);
-    const group = this.#ids.push(value ?? null) - 1;
-    this.#groups.set(identity, group);
-    this.#sizes.push(0);
     for (const accumulator of this.#accumulators) accumulator.open();
-    return group;
+    this.#sizes.push(0);
+    return this.#ids.push(id) - 1;
   }
 }

@@ -13,7 +13,8 @@ export const compileAddFields: CompileStage = (spec, path, { compiler }) => {
   if (!isPlainObject(spec) || Object.keys(spec).length === 0) throw wrongOperand(path, 'takes an object of fields');
   const tree: FieldTree<Evaluate> = new Map();
   addTo(tree, [], spec, path, compiler);
-  return eachRow('$addFields', (row) => withFields(row, tree, row));
+  const nodes = [...tree];
+  return eachRow('$addFields', (row) => withFields(row, nodes, row));
 };
 
 function addTo(
@@ -34,12 +35,16 @@ function addTo(
   }
 }
 
-function withFields(value: Fields, tree: FieldTree<Evaluate>, row: Row): Fields {
+function withFields(
+  value: Fields,
+  nodes: Iterable<readonly [string, Evaluate | FieldTree<Evaluate>]>,
+  row: Row,
+): Fields {
   const result: Record<string, unknown> = { ...value };
-  for (const [name, node] of tree) {
+  for (const [name, node] of nodes) {
     const field = typeof node === 'function' ? node(row) : inside(value[name], node, row);
-    if (field === undefined) delete result[name];
-    else result[name] = field;
+    if (field !== undefined) result[name] = field;
+    else if (name in result) delete result[name];
   }
   return result;
 }

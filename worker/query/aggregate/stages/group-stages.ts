@@ -3,6 +3,7 @@ import type { Row } from '../../../../src/base/row.ts';
 import { createCount } from '../accumulators.ts';
 import type { Evaluate } from '../expression.ts';
 import { compileColumns, compileGroup, type Grouping, type GroupPlan, groupPlan } from '../group.ts';
+import { singleKey } from '../group-key.ts';
 import { assertFields } from '../operators/index.ts';
 import { wrongOperand } from '../pipeline-errors.ts';
 import { compareValues, isPlainObject, typeName } from '../values.ts';
@@ -37,7 +38,7 @@ export const compileSortByCount: CompileStage = (spec, path, { compiler }) => {
     throw wrongOperand(path, "takes an expression like '$status'");
   }
   const count = { name: 'count', isOrdered: false, make: () => createCount(1) };
-  const plan = groupPlan(compiler.compile(spec, path), [count], path);
+  const plan = groupPlan(singleKey(compiler.compile(spec, path)), [count], path);
   return grouped('$sortByCount', plan, (rows) => rows.sort((a, b) => (b['count'] as number) - (a['count'] as number)));
 };
 
@@ -66,7 +67,7 @@ export const compileBucket: CompileStage = (spec, path, { compiler }) => {
     if (other !== undefined) return other;
     throw wrongOperand(`${path}.groupBy`, 'met a value outside of the boundaries, and there is no default');
   };
-  return grouped('$bucket', groupPlan(bucketOf, compileColumns(output, `${path}.output`, compiler), path));
+  return grouped('$bucket', groupPlan(singleKey(bucketOf), compileColumns(output, `${path}.output`, compiler), path));
 };
 
 function boundaryOf(boundaries: readonly unknown[], value: unknown): unknown {

@@ -41,6 +41,8 @@ class Sort implements Stage {
   readonly #keep: number | undefined;
   readonly #path: string;
   #rows: Keyed[] = [];
+  /** The last of the rows that are wanted, once there are as many: what does not come before it is not kept. */
+  #worst: Keyed | undefined;
 
   constructor(readers: readonly SortReader[], directions: readonly (1 | -1)[], keep: number | undefined, path: string) {
     this.#readers = readers;
@@ -50,7 +52,11 @@ class Sort implements Stage {
   }
 
   push(rows: readonly Row[]): readonly Row[] {
-    for (const row of rows) this.#rows.push({ row, keys: this.#readers.map((read) => read(row)) });
+    const readers = this.#readers;
+    for (const row of rows) {
+      if (this.#worst !== undefined && this.#isWorse(row)) continue;
+      this.#rows.push({ row, keys: readers.map((read) => read(row)) });
+    }
     if (this.#keep !== undefined && this.#rows.length > this.#keep * 2 + SURPLUS_ROWS) this.#cut(this.#keep);
     if (this.#rows.length > ROWS_HELD_MAX) throw tooLarge(this.#path, 'rows to sort', ROWS_HELD_MAX);
     return NO_ROWS;
@@ -63,6 +69,14 @@ class Sort implements Stage {
     return sorted;
   }
 
+  #isWorse(row: Row): boolean {
+    for (let i = 0; i < this.#readers.length; i++) {
+      const order = compareValues(this.#readers[i]!(row), this.#worst!.keys[i]) * this.#directions[i]!;
+      if (order !== 0) return order > 0;
+    }
+    return true;
+  }
+
   /** Stable, so of equal rows the earlier ones stay. */
   #cut(keep: number): void {
     const directions = this.#directions;
@@ -73,6 +87,8 @@ class Sort implements Stage {
       }
       return 0;
     });
-    if (this.#rows.length > keep) this.#rows.length = keep;
+    if (this.#rows.length <= keep) return;
+    this.#rows.length = keep;
+    this.#worst = this.#rows.at(-1);
   }
 }
