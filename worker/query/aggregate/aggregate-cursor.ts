@@ -19,7 +19,7 @@ export type AggregateOptions = {
   readonly sourceOf: (collection: string) => JoinSource;
   readonly now: () => number;
   readonly yieldTask: () => Promise<void>;
-  /** Gives up the snapshot. Called once, at the end or by `close`. */
+  /** Gives up the snapshot. Called at the end and by `close`. */
   readonly release: () => void;
 };
 

@@ -71,7 +71,10 @@ export class GroupNumbers {
       if (i === parts.length - 1) break;
       const identity = this.#identity(i);
       let next = level.get(identity) as Level | undefined;
-      if (next === undefined) level.set(identity, (next = new Map()));
+      if (next === undefined) {
+        next = new Map();
+        level.set(identity, next);
+      }
       level = next;
     }
     return level;
