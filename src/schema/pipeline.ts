@@ -9,7 +9,8 @@ export type Expression = unknown;
 
 type Fields = { readonly [field: string]: Expression };
 type Accumulators = { readonly [field: string]: { readonly [accumulator: `$${string}`]: Expression } };
-type Only<K extends string, V> = { readonly [P in K]: V };
+/** An object with one of the names. */
+type Only<K extends string, V> = K extends string ? { readonly [P in K]: V } : never;
 
 /** One stage: an object with its name alone. */
 export type PipelineStage =

@@ -111,6 +111,23 @@ async function uses(): Promise<void> {
   await store.tasks.find({ $or: [{ colour: 'red' }] });
   // @ts-expect-error no such type
   await store.tasks.find({ rank: { $type: 'objectId' } });
+  const totals = store.tasks.aggregate<{ _id: string; total: number }>([
+    { $match: { rank: { $gt: 1 } } },
+    { $unwind: '$tags' },
+    { $group: { _id: '$tags', total: { $sum: '$rank' } } },
+    { $project: { _id: 0, total: 1 } },
+    { $lookup: { from: 'cities', localField: '_id', foreignField: 'name', as: 'city' } },
+    { $sort: { total: -1 } },
+    { $limit: 5 },
+  ]);
+  assertType<Equal<Awaited<typeof totals>, { _id: string; total: number }[]>>();
+  assertType<Equal<Awaited<ReturnType<typeof totals.first>>, { _id: string; total: number } | undefined>>();
+  // @ts-expect-error no such stage
+  store.tasks.aggregate([{ $grup: { _id: null } }]);
+  // @ts-expect-error a group has an _id
+  store.tasks.aggregate([{ $group: { total: { $sum: 1 } } }]);
+  // @ts-expect-error no such direction
+  store.tasks.aggregate([{ $sort: { rank: 'up' } }]);
   // @ts-expect-error no such path
   await store.tasks.find({ 'address.street': 'x' });
   // @ts-expect-error the operand has the wrong type

@@ -11,6 +11,8 @@ export type OpenOptions = {
   readonly checkpoint: 'auto' | 'manual';
 };
 
+export type ProjectGroup = { readonly project: string; readonly total: number; readonly count: number };
+
 export interface Session {
   /** Resolves when the system calls the write done. What that means is in the system's description. */
   insert(document: TaskDocument): Promise<void>;
@@ -35,6 +37,8 @@ export interface Session {
    * Rows with `priority` at least `from`, of one owner if one is given, in the order of their keys. No index helps.
    */
   filter(from: number, owner: string | undefined): Promise<readonly unknown[]>;
+  /** For each project how many documents it has and what their priorities add up to, by the system's own grouping if it has one. */
+  groupByProject?(): Promise<readonly ProjectGroup[]>;
   countAll(): Promise<number>;
   countStatus(status: string): Promise<number>;
   update(id: string, changes: Partial<TaskDocument>): Promise<void>;

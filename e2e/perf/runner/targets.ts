@@ -109,6 +109,7 @@ export function judge(report: Report): readonly Verdict[] {
       ]),
     ),
     faster("count by an index: at most SQLite's time", 'count', 'status', 1, 'sqlite'),
+    faster("group by over 100k: at most twice SQLite's time", 'group-by', 'each', 0.5, 'sqlite', { size: 100_000 }),
     ...reopenSizes.map((size) =>
       atMost(`reopen and first read at ${size}: at most 60 ms`, 'reopen-first-read', 'reload', 60, { size }),
     ),

@@ -5,6 +5,7 @@ import { count } from './count.ts';
 import { diskBytes } from './disk-bytes.ts';
 import { filter } from './filter.ts';
 import { getByKey } from './get-by-key.ts';
+import { groupBy } from './group-by.ts';
 import { heapMillion } from './heap-million.ts';
 import { indexedRange } from './indexed-range.ts';
 import { liveStorm } from './live-storm.ts';
@@ -30,6 +31,7 @@ export const SCENARIOS: readonly Scenario[] = [
   indexedRange,
   count,
   filter,
+  groupBy,
   reopenFirstRead,
   recovery,
   sustainedLogWrites,

@@ -1,4 +1,5 @@
 import { Dexie, type EntityTable, liveQuery } from 'dexie';
+import { groupRows } from '../group-rows.ts';
 import type { Session, System } from '../system.ts';
 import { filterOf, type TaskDocument } from '../task-document.ts';
 
@@ -28,6 +29,7 @@ export const system: System = {
         return () => subscription.unsubscribe();
       },
       filter: (from, owner) => tasks.filter(filterOf(from, owner)).toArray(),
+      groupByProject: async () => groupRows(await tasks.toArray()),
       countAll: () => tasks.count(),
       countStatus: (status) => tasks.where('status').equals(status).count(),
       async update(id, changes) {

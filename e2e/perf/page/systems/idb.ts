@@ -1,5 +1,6 @@
 /** Raw IndexedDB through idb: the floor that every store on IndexedDB stands on. */
 import { type DBSchema, openDB } from 'idb';
+import { groupRows } from '../group-rows.ts';
 import type { Session, System } from '../system.ts';
 import { filterOf, type TaskDocument } from '../task-document.ts';
 
@@ -47,6 +48,7 @@ export const system: System = {
         ),
       // What an application does: fetch all, then filter. A cursor costs a request for each row.
       filter: async (from, owner) => (await db.getAll('tasks')).filter(filterOf(from, owner)),
+      groupByProject: async () => groupRows(await db.getAll('tasks')),
       countAll: () => db.count('tasks'),
       countStatus: (status) => db.countFromIndex('tasks', 'status', status),
       async update(id, changes) {

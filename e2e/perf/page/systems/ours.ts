@@ -1,6 +1,6 @@
 /** Our own store, imported by its package name from the built package. */
 import { defineCollection, openStore } from 'collection-store';
-import type { OpenOptions, Session, System } from '../system.ts';
+import type { OpenOptions, ProjectGroup, Session, System } from '../system.ts';
 import type { TaskDocument } from '../task-document.ts';
 
 async function openOurs(options: OpenOptions, durability: 'relaxed' | 'deferred'): Promise<Session> {
@@ -35,6 +35,11 @@ async function openOurs(options: OpenOptions, durability: 'relaxed' | 'deferred'
     },
     filter: async (from, owner) =>
       await collection.find({ priority: { $gte: from }, ...(owner === undefined ? {} : { owner }) }),
+    groupByProject: async () =>
+      await collection.aggregate<ProjectGroup>([
+        { $group: { _id: '$project', total: { $sum: '$priority' }, count: { $sum: 1 } } },
+        { $project: { _id: 0, project: '$_id', total: 1, count: 1 } },
+      ]),
     countAll: () => collection.count(),
     countStatus: (status) => collection.count({ status }),
     async update(id, changes) {

@@ -1,6 +1,6 @@
 import { IdbFs, PGlite } from '@electric-sql/pglite';
 import { live } from '@electric-sql/pglite/live';
-import type { Session, System } from '../system.ts';
+import type { ProjectGroup, Session, System } from '../system.ts';
 import type { TaskDocument } from '../task-document.ts';
 
 const TABLE = `CREATE TABLE IF NOT EXISTS tasks (
@@ -44,6 +44,10 @@ export const system: System = {
         const some = owner === undefined ? '' : ' AND owner = $2';
         const sql = `SELECT ${COLUMNS} FROM tasks WHERE priority >= $1${some} ORDER BY id`;
         return (await db.query(sql, owner === undefined ? [from] : [from, owner])).rows;
+      },
+      groupByProject: async () => {
+        const sql = 'SELECT project, sum(priority)::int AS total, count(*)::int AS count FROM tasks GROUP BY project';
+        return (await db.query<ProjectGroup>(sql)).rows;
       },
       countAll: async () => countOf(await db.query('SELECT count(*)::int AS count FROM tasks')),
       countStatus: async (status) =>

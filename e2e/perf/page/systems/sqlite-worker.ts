@@ -1,5 +1,5 @@
 import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
-import type { OpenOptions } from '../system.ts';
+import type { OpenOptions, ProjectGroup } from '../system.ts';
 import type { TaskDocument } from '../task-document.ts';
 import type { SqliteCalls, SqliteReply, SqliteRequest } from './sqlite-calls.ts';
 
@@ -92,6 +92,10 @@ const calls: SqliteCalls = {
     const sql = `SELECT * FROM tasks WHERE priority >= ?${some} ORDER BY id`;
     return rows(sql, owner === undefined ? [from] : [from, owner]).map(toRow);
   },
+  groupByProject: async () =>
+    rows(
+      'SELECT project, sum(priority) AS total, count(*) AS count FROM tasks GROUP BY project',
+    ) as unknown as ProjectGroup[],
   countAll: async () => Number(rows('SELECT count(*) AS count FROM tasks')[0]?.['count']),
   countStatus: async (status) =>
     Number(rows('SELECT count(*) AS count FROM tasks WHERE status = ?', [status])[0]?.['count']),

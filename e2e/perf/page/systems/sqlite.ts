@@ -34,6 +34,7 @@ export const system: System = {
       get: (id) => ask('get', id),
       range: (project, from, limit) => ask('range', project, from, limit),
       filter: (from, owner) => ask('filter', from, owner),
+      groupByProject: () => ask('groupByProject'),
       countAll: () => ask('countAll'),
       countStatus: (status) => ask('countStatus', status),
       update: (id, changes) => ask('update', id, changes),

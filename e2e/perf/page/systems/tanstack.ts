@@ -8,6 +8,7 @@ import {
   indexedDBCollectionOptions,
   queryOnce,
 } from '@tanstack/db';
+import { groupRows } from '../group-rows.ts';
 import type { Session, System } from '../system.ts';
 import type { TaskDocument } from '../task-document.ts';
 
@@ -62,6 +63,7 @@ export const system: System = {
           const some = owner === undefined ? all : all.where(({ task }) => eq(task.owner, owner));
           return some.orderBy(({ task }) => task.id, 'asc');
         }),
+      groupByProject: async () => groupRows(tasks.values()),
       countAll: async () => tasks.size,
       async countStatus(status) {
         const live = createLiveQueryCollection((q) =>
