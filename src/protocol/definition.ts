@@ -44,6 +44,8 @@ export type FindSpec = {
   readonly after?: unknown;
   /** Paths to include or to exclude. Checked by the engine. */
   readonly project?: unknown;
+  /** Rows of other collections beside each row. Checked by the engine. */
+  readonly include?: unknown;
   /** Most rows that may be read without an index. Default: the store's. */
   readonly scanRowsMax?: number | undefined;
 };

@@ -3,8 +3,7 @@ import { StoreError } from '../base/store-error.ts';
 import { checkOptions } from './check-options.ts';
 import type { FindSpec, PipelineSpec, Selector, SortOrder } from './definition.ts';
 
-const OPTIONS = ['sort', 'limit', 'skip', 'after', 'project', 'scanRowsMax'];
-const LATER_OPTIONS = ['include'];
+const OPTIONS = ['sort', 'limit', 'skip', 'after', 'project', 'include', 'scanRowsMax'];
 /** Most paths of one sort. */
 const SORT_PATHS_MAX = 100;
 /** Most rows of one page. */
@@ -17,13 +16,14 @@ export type RawFind = {
   readonly skip?: number | undefined;
   readonly after?: unknown;
   readonly project?: unknown;
+  readonly include?: unknown;
   readonly scanRowsMax?: number | undefined;
 };
 
 /** Throws `query/...` for options that are none. */
 export function toFindSpec(collection: string, selector: Selector, options: RawFind): FindSpec {
-  checkOptions(options, OPTIONS, LATER_OPTIONS, 'query', { collection });
-  const { sort = [], limit, skip = 0, after, project, scanRowsMax } = options;
+  checkOptions(options, OPTIONS, [], 'query', { collection });
+  const { sort = [], limit, skip = 0, after, project, include, scanRowsMax } = options;
   const refuse = (option: string, rule: string): never => {
     throw new StoreError('query/invalid-option', `Query of ${collection}: ${option} ${rule}.`, {
       details: { collection, option, rule },
@@ -48,15 +48,21 @@ export function toFindSpec(collection: string, selector: Selector, options: RawF
     skip,
     after,
     project,
+    include,
     scanRowsMax,
   };
 }
 
 /** The same for a live query, which has whole rows from the first one on. */
-export function toLiveSpec(collection: string, selector: Selector, { after, project, ...options }: RawFind): FindSpec {
+export function toLiveSpec(
+  collection: string,
+  selector: Selector,
+  { after, project, include, ...options }: RawFind,
+): FindSpec {
   for (const [option, value] of [
     ['after', after],
     ['project', project],
+    ['include', include],
   ]) {
     if (value === undefined) continue;
     throw new StoreError('query/unsupported-option', `Live query of ${collection}: unsupported option ${option}.`, {

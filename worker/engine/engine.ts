@@ -34,12 +34,18 @@ import { pagesBelow, readKey, type TreeState, wantKey } from '../pages/index.ts'
 import {
   AggregateCursor,
   checkScan,
+  collectionsOf,
   compilePipeline,
+  compileProjection,
   countPlan,
+  createRest,
   FindCursor,
   type FindPlan,
+  IncludeCursor,
+  Includer,
   type JoinSource,
   PlanScan,
+  parseIncludes,
   parsePath,
   planFind,
   type ReadView,
@@ -209,7 +215,7 @@ export class Engine implements EngineApi {
   }
 
   find(name: string, find: FindSpec): RowCursor {
-    return this.#cursor(name, find);
+    return this.#open(name, find);
   }
 
   aggregate(name: string, spec: PipelineSpec): AggregateCursor {
@@ -232,7 +238,7 @@ export class Engine implements EngineApi {
   }
 
   page(name: string, find: FindSpec): Promise<Page> {
-    return this.#cursor(name, { ...find, limit: (find.limit ?? 0) + 1 }).page();
+    return this.#open(name, { ...find, limit: (find.limit ?? 0) + 1 }).page();
   }
 
   count(name: string, selector: Selector): MaybePromise<number> {
@@ -273,7 +279,7 @@ export class Engine implements EngineApi {
 
   async explain(name: string, find: FindSpec): Promise<Explanation> {
     const start = this.#platform.now();
-    const cursor = this.#cursor(name, { ...find, scanRowsMax: Number.POSITIVE_INFINITY });
+    const cursor = this.#open(name, { ...find, scanRowsMax: Number.POSITIVE_INFINITY });
     try {
       for (;;) if ((await cursor.next(GET_BATCH)).done) return cursor.explain(this.#platform.now() - start);
     } finally {
@@ -479,6 +485,19 @@ export class Engine implements EngineApi {
     const states = new Map(ready.map((index) => [index, index.tree.visible]));
     const view = this.#view(collection);
     return { collection, view: { ...view, stateOf: (index) => (index && states.get(index)) ?? view.stateOf(index) } };
+  }
+
+  #open(name: string, { include, ...find }: FindSpec): FindCursor | IncludeCursor {
+    if (include === undefined) return this.#cursor(name, find);
+    const includes = parseIncludes(include);
+    const projection = compileProjection(find.project, this.#must(name).spec.key);
+    const sources = new Map([...collectionsOf(includes)].map((each) => [each, this.#source(each)]));
+    const cursor = this.#cursor(name, { ...find, project: undefined });
+    const includer = new Includer(includes, {
+      source: (from) => sources.get(from)!,
+      rest: createRest(this.#platform.now, this.#platform.yieldTask),
+    });
+    return new IncludeCursor({ find: cursor, includer, projection, release: this.#state.snapshots.open() });
   }
 
   #cursor(name: string, find: FindSpec): FindCursor {

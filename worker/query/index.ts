@@ -10,6 +10,8 @@ export {
   type Pipeline,
 } from './aggregate/index.ts';
 export { countPlan, FindCursor } from './find.ts';
+export { collectionsOf, Includer, parseIncludes } from './include.ts';
+export { IncludeCursor } from './include-cursor.ts';
 export { parsePath } from './paths.ts';
 export { PlanScan } from './plan-scan.ts';
 export { type FindPlan, planFind } from './planner/index.ts';
@@ -26,4 +28,5 @@ export {
   type SelectorNode,
 } from './selector/index.ts';
 export { compareRows, type FoundRow, type SortReader, sortReader } from './sort.ts';
+export { createRest } from './time-slice.ts';
 export { applyChanges } from './update-operators.ts';

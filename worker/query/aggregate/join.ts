@@ -4,6 +4,7 @@
  * so the answer does not depend on the way.
  */
 import type { Row } from '../../../src/base/row.ts';
+import type { Selector } from '../../../src/protocol/definition.ts';
 import { type CollectionState, encodeComponent, valuesAt } from '../../indexes/index.ts';
 import { PlanScan } from '../plan-scan.ts';
 import { planFind } from '../planner/index.ts';
@@ -29,13 +30,16 @@ export class Join {
   readonly #field: string;
   readonly #segments: readonly string[];
   readonly #path: string;
+  readonly #where: Selector | undefined;
   #table: RowsByValue | undefined;
 
-  constructor(source: JoinSource, field: string, path: string) {
+  /** `where`: what the other rows must fulfil as well. */
+  constructor(source: JoinSource, field: string, path: string, where?: Selector) {
     this.#source = source;
     this.#field = field;
     this.#segments = field.split('.');
     this.#path = path;
+    this.#where = where;
   }
 
   /** The matching rows for each list of values: rows that have one of them at the field, each once. */
@@ -53,9 +57,11 @@ export class Join {
     const values = [...wanted];
     for (let from = 0; from < values.length; from += OPERANDS_MAX) {
       const part = new Map(values.slice(from, from + OPERANDS_MAX));
-      const plan = planFind(collection, { selector: { [this.#field]: { $in: [...part.values()] } }, sort: [] });
+      const equal = { [this.#field]: { $in: [...part.values()] } };
+      const selector = this.#where === undefined ? equal : { $and: [equal, this.#where] };
+      const plan = planFind(collection, { selector, sort: [] });
       if (plan.access === 'scan' && plan.rows <= TABLE_ROWS_MAX) {
-        const all = planFind(collection, { selector: {}, sort: [] });
+        const all = planFind(collection, { selector: this.#where ?? {}, sort: [] });
         this.#table = new Map();
         await this.#gather(new PlanScan(view, all), this.#table, undefined, rest);
         sortByKey(this.#table);

@@ -2,19 +2,6 @@
 import { isPlainObject } from '../../../src/base/codec/index.ts';
 import { encodeComponent } from '../../indexes/index.ts';
 
-/** Negative, 0 or positive. Missing equals null, as in indexes. */
-export function compareValues(a: unknown, b: unknown): number {
-  if (a === b) return 0;
-  if (typeof a === 'number' && typeof b === 'number') {
-    // NaN is the lowest number and equals itself.
-    return a < b ? -1 : a > b ? 1 : a === b ? 0 : Number.isNaN(a) ? (Number.isNaN(b) ? 0 : -1) : 1;
-  }
-  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : 1;
-  const left = encodeComponent(a);
-  const right = encodeComponent(b);
-  return left < right ? -1 : left === right ? 0 : 1;
-}
-
 /**
  * What a Map can tell values apart by: scalars by themselves (missing is null, -0 is 0), dates and containers by their
  * encoded form behind a mark. A string that begins with the mark is encoded too, so that none is taken for another.
@@ -36,6 +23,7 @@ export const isTruthy = (value: unknown): boolean =>
 
 export const isMissing = (value: unknown): value is null | undefined => value === null || value === undefined;
 
+export { compareValues } from '../value-order.ts';
 export { isPlainObject };
 
 /** The names of types that `$type` gives. Whole numbers of 32 bits are ints, as MongoDB's shell stores them. */
