@@ -185,3 +185,13 @@ test('[B17] verifying can be cancelled and tells its progress', async () => {
   await engine.verify({ ...VERIFY, onProgress: (progress) => told.push(progress) });
   expect(told).toEqual([{ done: 1, total: 1 }]);
 });
+
+test('[B17] an index that becomes ready while the store is verified is not taken for a wrong one', async () => {
+  const image = await imageWithPages();
+  const engine = await openOnImage(image, [collection('items', [...INDEXES, index('late')])]);
+  const reports = await Promise.all([engine.verify(REPAIR), engine.verify(REPAIR)]);
+  expect(reports.flatMap(({ collections }) => collections[0]!.indexes.map(({ repaired }) => repaired))).not.toContain(
+    true,
+  );
+  await engine.close();
+});

@@ -37,11 +37,13 @@ export async function verifyStore(
       const indexes: IndexReport[] = [];
       const trees = {
         primary: collection.primary.visible,
-        indexes: collection.indexes.map((index) => [index, index.tree.visible] as const),
+        // One that is being built may be ready before its turn comes, but the state taken here is not.
+        indexes: collection.indexes
+          .filter((index) => index.state === 'ready')
+          .map((index) => [index, index.tree.visible] as const),
       };
       const rows = await scanRows(context, collection, trees.primary, damaged, options.signal);
       for (const [index, visible] of trees.indexes) {
-        if (index.state !== 'ready') continue;
         const report = await compareIndex(
           context,
           { collection, index, visible, primary: rows.isWhole ? trees.primary : undefined },
