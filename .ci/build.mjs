@@ -33,6 +33,14 @@ const WORKER_MARK = `${'__COLLECTION_STORE_WORKER'.padEnd(WORKER_LITERAL.length 
 /** Entry points for frameworks, and what each of them imports. */
 const BINDINGS = { react: 'react', vue: 'vue', svelte: 'svelte/store', solid: 'solid-js' };
 
+/**
+ * Properties of the client that are shortened: nobody else has them. They are on no public object and in no message, and
+ * no interface of the platform or of a dependency knows them.
+ */
+const INTERNAL_NAMES =
+  /^(platform|wallClock|setTimer|yieldTask|createKey|pendingCount|deadline|waits|owner|onAbort|onRows|onLive|request|post|pull|drain|refuse|lost|link|column|shape)$/;
+const MINIFY = { compress: true, mangle: true, codegen: { removeWhitespace: true } };
+
 const MODULES_LISTED_MAX = 15;
 /** For the message when the client is too large. */
 let largestModules = [];
@@ -86,7 +94,14 @@ async function bundle({ entry, file, external, keepsWorkerCall, isMeasured = fal
       minify: true,
       reportCompressedSize: false,
       lib: { entry: join(ROOT, entry), formats: ['es'], fileName: () => file.slice(file.lastIndexOf('/') + 1) },
-      rolldownOptions: { external, output: { codeSplitting: false, minify: true, comments: false } },
+      rolldownOptions: {
+        external,
+        output: {
+          codeSplitting: false,
+          comments: false,
+          minify: { ...MINIFY, ...(keepsWorkerCall ? { mangleProps: { include: INTERNAL_NAMES } } : {}) },
+        },
+      },
     },
   });
   if (keepsWorkerCall && !readFileSync(join(ROOT, file), 'utf8').includes(WORKER_LITERAL)) {
