@@ -15,6 +15,7 @@ export type {
   Explanation,
   Health,
   IndexInfo,
+  Migration,
   Progress,
   RecoveryReport,
   VerifyReport,

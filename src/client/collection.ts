@@ -12,7 +12,7 @@ import type { Path, ValueAt } from '../schema/paths.ts';
 import type { PipelineStage } from '../schema/pipeline.ts';
 import { writeMany } from './bulk-write.ts';
 import type { LongOptions, LongWriteOptions, WriteOptions } from './call-options.ts';
-import { updateChecked } from './checked-update.ts';
+import { checkRows } from './checked-update.ts';
 import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
 import { type CallOptions, callBack, type RequestOptions } from './link.ts';
 import { endOf } from './live-query.ts';
@@ -105,8 +105,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   async update(key: K, changes: ChangesFor<T>, options?: WriteOptions): Promise<T | undefined> {
     const context = this.#context;
     const request = { type: 'update', collection: context.name, key, changes: this.#copyChanges(changes) } as const;
-    if (context.schema === undefined) return this.#write(request, options) as Promise<T | undefined>;
-    return (await updateChecked(context, request, options, undefined))[0] as T | undefined;
+    return this.#write(request, options) as Promise<T | undefined>;
   }
 
   /** Updates all that match, or none. Answers how many matched. */
@@ -118,8 +117,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
       selector: copySelector(selector),
       changes: this.#copyChanges(changes),
     } as const;
-    if (context.schema === undefined) return this.#write(request, options, NO_TIMEOUT) as Promise<number>;
-    return (await updateChecked(context, request, options, NO_TIMEOUT)).length;
+    return this.#write(request, options, NO_TIMEOUT) as Promise<number>;
   }
 
   /** Answers whether there was one. */
@@ -204,6 +202,15 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
     return Object.assign(promise, { progress$: progress$.asObservable() });
   }
 
+  /**
+   * Resolves when all documents are of the defined version, at once when they are. Any other call on the collection waits
+   * for that too, with its own deadline; this one has none, unless one is given.
+   */
+  async migrate(options?: CallOptions): Promise<void> {
+    const context = this.#context;
+    await context.link.request(['indexes', 0, context.name], { owner: context, options, timeoutMs: NO_TIMEOUT });
+  }
+
   async dropIndex(name: string, options?: CallOptions): Promise<void> {
     await this.#ask(['dropIndex', 0, this.#context.name, name], options);
   }
@@ -232,9 +239,20 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
   }
 
   #write(request: PlainWrite, options: WriteOptions | undefined, timeoutMs?: number): Promise<unknown> {
-    const { name } = this.#context;
-    const call: Call = ['plain', 0, name, request, options?.durability, options?.signal !== undefined];
-    return this.#ask(call, options, timeoutMs);
+    const context = this.#context;
+    const isChecked = context.schema !== undefined && 'changes' in request;
+    const call: Call = [
+      'plain',
+      0,
+      context.name,
+      request,
+      options?.durability,
+      options?.signal !== undefined,
+      isChecked,
+    ];
+    const pending = context.link.open(call, { owner: context, options, timeoutMs });
+    if (isChecked) checkRows(context, pending, request.type === 'update');
+    return pending.promise;
   }
 
   #ask(call: Call, options: RequestOptions | undefined, timeoutMs?: number): Promise<unknown> {

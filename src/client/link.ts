@@ -23,6 +23,7 @@ import {
   ROWS,
   type RowBatch,
   type ServerMessage,
+  WAITS,
 } from '../protocol/messages.ts';
 import { attributed, type Owner } from './row-problem.ts';
 
@@ -70,11 +71,13 @@ export type Pending = {
   timeoutMs: number;
   deadline: number;
   state: 'queued' | 'sent' | 'settled';
-  onAbort: (() => void) | undefined;
+  onAbort?: () => void;
+  /** What the engine has told it waits for, in the words of an error. */
+  waits: string;
   /** Takes the chunks of a stream, or of a subscription, whose rows are change events. */
-  onRows: ((rows: readonly Row[], absent: readonly number[]) => void) | undefined;
+  onRows?: (rows: readonly Row[], absent: readonly number[]) => void;
   /** Takes the steps of a live query, with the rows that they name by their places. */
-  onLive: ((step: LiveReply, rows: readonly Row[]) => void) | undefined;
+  onLive?: (step: LiveReply, rows: readonly Row[]) => void;
 };
 
 export class Link {
@@ -130,9 +133,7 @@ export class Link {
       timeoutMs: options?.timeoutMs ?? timeoutMs,
       deadline: Number.POSITIVE_INFINITY,
       state: 'queued',
-      onAbort: undefined,
-      onRows: undefined,
-      onLive: undefined,
+      waits: '',
     };
     const id = ++this.#lastId;
     call[1] = id;
@@ -176,7 +177,10 @@ export class Link {
   /** Resolves when no call is pending, or `timeoutMs` later. Call `refuse` first: calls that come later are not waited for. */
   async drain(timeoutMs: number): Promise<void> {
     const waiting: Promise<unknown>[] = [];
-    for (const { onLive, onRows, deadline, promise } of this.#pending.values()) {
+    for (const pending of this.#pending.values()) {
+      const { call, onLive, onRows, deadline, promise } = pending;
+      // It goes on after the next opening, and calls that wait for it are refused.
+      if (call[0] === 'migrate') this.cancel(pending, this.#end);
       // Subscriptions, and streams that wait for the application, end with the link and not before it.
       if ((onLive ?? onRows) === undefined || deadline < Number.POSITIVE_INFINITY) waiting.push(promise);
     }
@@ -275,7 +279,7 @@ export class Link {
       case OK:
         this.#settle(pending);
         if (reply[3] !== undefined) callBack(pending.options?.onCommitted, { durability: reply[3] });
-        if (pending.onRows !== undefined) pending.onRows(reply[2] as readonly Row[], []);
+        if (Array.isArray(reply[2])) pending.onRows?.(reply[2], []);
         pending.resolve(pending.answer ?? reply[2]);
         break;
       case ERROR: {
@@ -295,6 +299,9 @@ export class Link {
         break;
       case PROGRESS:
         callBack(pending.options?.onProgress, { done: reply[2], total: reply[3] });
+        break;
+      case WAITS:
+        pending.waits = reply[2];
     }
   }
 
@@ -377,17 +384,17 @@ const isWrite = (call: Call): boolean => /^(write|batch|plain|rows|createI|dropI
 const nameOf = (call: Call): string =>
   call[0] === 'write' || call[0] === 'batch' ? call[3] : call[0] === 'plain' ? call[3].type : call[0];
 
-function timeoutError({ call, owner, timeoutMs }: Pending): StoreError {
+function timeoutError({ call, owner, timeoutMs, waits }: Pending): StoreError {
   const name = nameOf(call);
-  return new StoreError('call/timeout', `${name} was not answered within ${timeoutMs} ms.`, {
+  return new StoreError('call/timeout', `${name} was not answered within ${timeoutMs} ms${waits}.`, {
     details: { collection: owner?.name, call: name, timeoutMs },
     ...(isWrite(call) ? { hint: 'Whether it was stored is unknown: read before you repeat it.' } : {}),
   });
 }
 
-export function abortedError({ call, owner, options }: Pending): StoreError {
+export function abortedError({ call, owner, options, waits }: Pending): StoreError {
   const name = nameOf(call);
-  return new StoreError('call/aborted', `${name} was aborted.`, {
+  return new StoreError('call/aborted', `${name} was aborted${waits}.`, {
     details: { collection: owner?.name, call: name },
     cause: options?.signal?.reason,
   });

@@ -9,6 +9,7 @@ import { isStandardSchema } from '../schema/standard-schema.ts';
 import { Collection } from './collection.ts';
 import { startWorker } from './engine-worker.ts';
 import { Link, within } from './link.ts';
+import { offerMigration } from './migration.ts';
 import { type Definitions, type Store, StoreBase, timeoutError } from './store.ts';
 
 export type StoreOptions<C extends Definitions> = {
@@ -88,9 +89,11 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
 
   const createKey = createUuid7(platform.wallClock, platform.random);
   const byName = new Map<string, Collection>();
-  for (const [collection, { key = 'id', schema }] of Object.entries(collections)) {
+  for (const [collection, definition] of Object.entries(collections)) {
+    const { key = 'id', schema } = definition;
     const context = { name: collection, key, schema: isStandardSchema(schema) ? schema : undefined, link, createKey };
     byName.set(collection, new Collection(context));
+    if (definition.migrations) offerMigration(context, definition);
   }
   return new StoreBase<C>(name, link, worker, status, byName) as Store<C>;
 }
@@ -100,7 +103,13 @@ function toPlainOptions(options: Partial<StoreOptions<Definitions>> | undefined)
   const { worker, collections, ...rest } = options ?? {};
   const entries = Object.entries(collections ?? {}).map(([name, definition]) => [
     name,
-    isStandardSchema(definition?.schema) ? { ...definition, schema: undefined } : definition,
+    isStandardSchema(definition?.schema) || definition?.migrations
+      ? {
+          ...definition,
+          schema: isStandardSchema(definition.schema) ? undefined : definition.schema,
+          migrations: definition.migrations && Object.keys(definition.migrations),
+        }
+      : definition,
   ]);
   return { ...rest, collections: typeof collections === 'object' ? Object.fromEntries(entries) : collections };
 }

@@ -24,8 +24,7 @@ function copy(value: unknown, above: unknown[], keepsUndefined: boolean): unknow
         return value;
       }
       const field = (value as Record<string, unknown>)[name];
-      if (typeof field === 'object') result[name] = copy(field, above, keepsUndefined);
-      else if (field !== undefined || keepsUndefined) result[name] = field;
+      if (field !== undefined || keepsUndefined) result[name] = copy(field, above, keepsUndefined);
     }
     above.pop();
     return result;

@@ -1,7 +1,7 @@
 /** A store as an application has it: its collections, its state, its end. */
-import type { BehaviorSubject, Observable } from 'rxjs';
+import { type BehaviorSubject, Observable } from 'rxjs';
 import { StoreError } from '../base/store-error.ts';
-import type { Health, VerifyReport } from '../protocol/engine-api.ts';
+import type { Health, Migration, VerifyReport } from '../protocol/engine-api.ts';
 import type { StoreStatus } from '../protocol/store-status.ts';
 import type { AnyDefinition, CollectionDefinition, InputOf, KeyOf } from '../schema/definition.ts';
 import type { LongOptions } from './call-options.ts';
@@ -9,6 +9,8 @@ import type { Collection } from './collection.ts';
 import { NO_TIMEOUT } from './collection-context.ts';
 import type { EngineWorker } from './engine-worker.ts';
 import { type CallOptions, type Link, within } from './link.ts';
+import { endOf } from './live-query.ts';
+import { subscribe } from './subscription.ts';
 
 export type Definitions = Readonly<Record<string, AnyDefinition>>;
 
@@ -33,6 +35,8 @@ const CLOSE_TIMEOUT_MS = 10_000;
 export class StoreBase<C extends Definitions = Definitions> {
   readonly name: string;
   readonly status$: Observable<StoreStatus>;
+  /** Collections whose documents were of an older version when the store was opened, and how far each has come. */
+  readonly migrations$: Observable<readonly Migration[]>;
   readonly #status: BehaviorSubject<StoreStatus>;
   readonly #link: Link;
   readonly #worker: EngineWorker;
@@ -52,6 +56,14 @@ export class StoreBase<C extends Definitions = Definitions> {
     this.#worker = worker;
     this.#status = status;
     this.status$ = status.asObservable();
+    this.migrations$ = new Observable((subscriber) =>
+      subscribe(
+        { link, name: '', key: '' },
+        undefined,
+        (all) => subscriber.next(all as unknown as readonly Migration[]),
+        endOf(subscriber),
+      ),
+    );
     this.#collections = collections;
     for (const [property, value] of collections) Object.defineProperty(this, property, { value, enumerable: true });
   }

@@ -4,9 +4,9 @@ import type { ChangeEvent } from '../protocol/engine-api.ts';
 import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
 import { callBack } from './link.ts';
 
-/** `onEnd` hears of an end that the application did not ask for. */
+/** `onEnd` hears of an end that the application did not ask for. The name '' is of the migrations of the store. */
 export function subscribe(
-  context: CollectionContext,
+  context: Pick<CollectionContext, 'link' | 'name' | 'key'>,
   selector: Selector | undefined,
   listener: (event: ChangeEvent) => void,
   onEnd: (error: unknown) => void,

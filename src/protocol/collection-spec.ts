@@ -13,9 +13,9 @@ const NAME_LENGTH_MAX = 64;
 
 /** Members of a store: a collection of that name could not be reached. Some belong to later versions. */
 const RESERVED =
-  /^(collection|transaction|status\$|status|sync|conflicts\$|health|verify|compact|export|import|metrics\$|doc|close|destroy|then|name|toString|valueOf|toJSON|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|toLocaleString)$/;
-const OPTIONS = ['key', 'schema', 'indexes', 'version'];
-const LATER_OPTIONS = ['fields', 'conflict', 'sync', 'ttl', 'migrations', 'relays'];
+  /^(collection|transaction|status\$|status|sync|conflicts\$|health|verify|compact|migrations\$|export|import|metrics\$|doc|close|destroy|then|name|toString|valueOf|toJSON|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|toLocaleString)$/;
+const OPTIONS = ['key', 'schema', 'indexes', 'version', 'migrations'];
+const LATER_OPTIONS = ['fields', 'conflict', 'sync', 'ttl', 'relays'];
 const INDEX_OPTIONS = ['on', 'name', 'unique', 'multi', 'sparse', 'caseInsensitive', 'where'];
 
 /** `definition`: as given to `defineCollection`, without a Standard Schema, which is the page's. */
@@ -29,10 +29,16 @@ export function toCollectionSpec(name: string, definition: unknown): CollectionS
   if (RESERVED.test(name)) refuse('its name is a member of the store');
   if (!isObject(definition)) return refuse('its definition is not an object');
   checkOptions(definition, OPTIONS, LATER_OPTIONS, 'collection', { collection: name });
-  const { key = 'id', schema, indexes = [], version = 1 }: RawDefinition = definition;
+  const { key = 'id', schema, indexes = [], version = 1, migrations = [] }: RawDefinition = definition;
   const keyProblem = fieldProblem(key);
   if (keyProblem !== undefined || key.includes('.')) refuse(`key ${keyProblem ?? 'is not a top-level field'}`);
   if (!Number.isSafeInteger(version) || version < 1) refuse('version is not a whole number of 1 or more');
+  if (!Array.isArray(migrations)) refuse('migrations is not an object of functions by version');
+  for (const step of migrations) {
+    const to = Number(step);
+    if (!Number.isSafeInteger(to) || to < 2 || to > version)
+      refuse(`migrations.${step} is not a version from 2 to ${version}`);
+  }
   if (schema !== undefined && !isObject(schema)) refuse('schema is neither a Standard Schema nor a JSON Schema object');
   if (!Array.isArray(indexes)) refuse('indexes is not an array');
   if (indexes.length > INDEXES_MAX) refuse(`it has more than ${INDEXES_MAX} indexes`);
@@ -48,6 +54,7 @@ export function toCollectionSpec(name: string, definition: unknown): CollectionS
     indexes: specs,
     jsonSchema: schema,
     version,
+    migrations: migrations.map(Number),
   };
 }
 
@@ -56,6 +63,8 @@ type RawDefinition = {
   readonly schema?: Readonly<Record<string, unknown>>;
   readonly indexes?: readonly unknown[];
   readonly version?: number;
+  /** The functions are the page's: here are the versions that they lead to. */
+  readonly migrations?: readonly string[];
 };
 
 /** `index`: a path, paths, or an object with options (`IndexInput`). */

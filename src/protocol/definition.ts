@@ -25,6 +25,8 @@ export type CollectionSpec = {
   readonly jsonSchema: Readonly<Record<string, unknown>> | undefined;
   /** Version of the definition, 1 or more. A store written under a higher one is not opened. */
   readonly version: number;
+  /** Versions that the page can bring a row to from the one before. Told at every opening, and not kept. */
+  readonly migrations?: readonly number[] | undefined;
 };
 
 /** Conditions by dotted path, and `$and`, `$or`, `$nor` of selectors; all must hold (worker/query/SELECTORS.md). */

@@ -3,6 +3,7 @@
  * call it directly. Errors are StoreErrors. Rows that come out are shared with the engine and must not be changed.
  */
 import type { Key, Row } from '../base/row.ts';
+import type { StoreErrorWire } from '../base/store-error.ts';
 import type { CollectionSpec, FindSpec, IndexSpec, PipelineSpec, Selector } from './definition.ts';
 import type { LiveListener, LiveRequest, LiveSubscription } from './live.ts';
 
@@ -152,7 +153,28 @@ export type Health = {
   readonly openSnapshots: number;
   readonly recovery: RecoveryReport;
   readonly collections: readonly { readonly collection: string; readonly rows: number }[];
+  /** Of collections that had rows of an older version when the store was opened. */
+  readonly migrations: readonly Migration[];
 };
+
+/** Documents of a collection on their way from the version they had when the store was opened. */
+export type Migration = Progress & {
+  readonly collection: string;
+  readonly from: number;
+  readonly to: number;
+  /** `waiting`: for the first call on the collection. `failed`: calls are refused until the store is opened again. */
+  readonly state: 'waiting' | 'running' | 'done' | 'failed';
+  /** What calls are refused with. */
+  readonly error?: StoreErrorWire;
+};
+
+/** Brings rows from one version to another with the functions that only the page has. A rejection ends the migration. */
+export type MigrateRows = (rows: readonly Row[], from: number, to: number) => Promise<MigratedBatch>;
+
+/** As many rows, in their order; or what was thrown at one of them, in the step to `version`. */
+export type MigratedBatch =
+  | { readonly rows: readonly Row[] }
+  | { readonly rows?: never; readonly row: number; readonly version: number; readonly reason: string };
 
 export type EngineState = 'opening' | 'open' | 'closing' | 'closed' | 'poisoned';
 
@@ -180,6 +202,16 @@ export interface EngineApi {
   subscribe(collection: string, listener: (events: readonly ChangeEvent[]) => void): () => void;
   /** A query that is kept true. Throws for a wrong one; the listener is told later, never during the call. */
   live(request: LiveRequest, listener: LiveListener): LiveSubscription;
+  /**
+   * Undefined when the collection can be used. Otherwise its rows have to be migrated first: that begins now, as soon as
+   * somebody has offered the functions, and the promise settles with it. Until then every other call on the collection
+   * throws `collection/migrating`.
+   */
+  whenMigrated(collection: string): Promise<void> | undefined;
+  /** Offers the functions of a migration, which begins with `whenMigrated`; settles as it does. */
+  migrate(collection: string, run: MigrateRows): Promise<void>;
+  /** Told of all migrations, at once and whenever one of them gets on. Answers a function that ends it. */
+  watchMigrations(listener: (migrations: readonly Migration[]) => void): () => void;
   verify(options: LongOptions & { readonly repair: boolean }): Promise<VerifyReport>;
   compact(options: LongOptions): Promise<{ readonly pagesFreed: number; readonly bytesFreed: number }>;
   health(): Promise<Health>;

@@ -23,9 +23,9 @@ export const CHUNK_ROWS_MAX: number = 1_000;
 export const CHUNK_BYTES_TARGET: number = 256 * 1024;
 
 /** Writes whose rows come with the message, or in `rows` calls after it. */
-export type RowsWriteType = 'create' | 'put' | 'replace';
+export type RowsWriteType = 'create' | 'put';
 /** Writes that are small enough to be cloned. */
-export type PlainWrite = Exclude<WriteRequest, { readonly type: RowsWriteType }>;
+export type PlainWrite = Exclude<WriteRequest, { readonly type: RowsWriteType | 'replace' }>;
 export type PlainUpdate = Extract<WriteRequest, { readonly type: 'update' | 'updateMany' }>;
 
 /** `id` is written by the link when the call is sent. */
@@ -38,13 +38,24 @@ export type Call =
   | ['page', id: number, collection: string, selector: Selector, find: RawFind]
   | ['distinct', id: number, collection: string, path: string, selector: Selector]
   | ['explain', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind]
-  /** Takes the next `count` rows of the message. A `replace` has them in pairs: before, after. */
+  /** Takes the next `count` rows of the message. */
   | ['write', id: number, collection: string, type: RowsWriteType, count: number, ...WriteFlags]
   /** The same, with its rows in `rows` calls that follow; done, all or nothing, with the last. */
   | ['batch', id: number, collection: string, type: RowsWriteType, ...WriteFlags]
   | ['rows', id: number, count: number, isLast: boolean]
-  | ['plain', id: number, collection: string, request: PlainWrite, ...WriteFlags]
-  | ['preview', id: number, collection: string, request: PlainUpdate]
+  /**
+   * Offers the functions of a migration. Batches come as ROWS, of versions [from, to] in place of `absent`; each is
+   * answered with its rows, migrated, in `rows` under the same id, or with `unmigrated`.
+   */
+  | ['migrate', id: number, collection: string]
+  /** What was thrown at row `row` of the batch, in the step to `version`. Ends the migration. */
+  | ['unmigrated', id: number, row: number, version: number, reason: string]
+  /**
+   * `isChecked`: of an update, for a schema that only the page has. What the rows would become travels to the page as ROWS,
+   * with the place of the first in `absent`, and comes back in `rows`, checked, to be stored.
+   */
+  | ['plain', id: number, collection: string, request: PlainWrite, ...WriteFlags, isChecked: boolean]
+  /** Events as ROWS. Of the collection '': the migrations of the store, as one row, at once and whenever one gets on. */
   | ['subscribe', id: number, collection: string, selector: Selector | undefined]
   | ['live', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind, kind: LiveKind]
   | ['createIndex', id: number, collection: string, index: unknown]
@@ -67,6 +78,8 @@ export const ERROR = 1;
 export const ROWS = 2;
 export const PROGRESS = 3;
 export const LIVE = 4;
+/** The call has to wait first. `reason` is for the error that tells of its deadline: `: it waited for ...`. */
+export const WAITS = 5;
 
 /** Stands for all live queries of a page where an id is asked for: no call has it. */
 export const LIVE_WINDOW = 0;
@@ -81,6 +94,7 @@ export type Reply =
    */
   | readonly [id: number, kind: typeof ROWS, rows: RowBatch, isLast: boolean, absent: readonly number[]]
   | readonly [id: number, kind: typeof PROGRESS, done: number, total: number]
+  | readonly [id: number, kind: typeof WAITS, reason: string]
   /** `rows` holds each row once, for all updates of the message. */
   | readonly [id: typeof LIVE_WINDOW, kind: typeof LIVE, rows: RowBatch, updates: readonly LiveReply[]];
 

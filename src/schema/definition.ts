@@ -35,6 +35,8 @@ export type DefinitionInput<T, KeyField extends string, Schema> = {
   readonly indexes?: readonly IndexInput<T>[] | undefined;
   /** 1 or more; a store written under a higher one is not opened. */
   readonly version?: number | undefined;
+  /** By version: what makes a document of it from one of the version before. The key must stay. */
+  readonly migrations?: { readonly [version: number]: (row: AnyRow) => object | Promise<object> } | undefined;
 };
 
 declare const types: unique symbol;

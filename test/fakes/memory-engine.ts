@@ -166,6 +166,17 @@ export class MemoryEngine implements EngineApi {
     return indexes.map((index) => ({ ...index, state: 'ready', entries: rows.size }));
   }
 
+  whenMigrated(): undefined {
+    return undefined;
+  }
+
+  async migrate(): Promise<void> {}
+
+  watchMigrations(listener: (migrations: readonly []) => void): () => void {
+    listener([]);
+    return () => undefined;
+  }
+
   subscribe(collection: string, listener: Listener): () => void {
     this.#must(collection);
     const all = this.#listeners.get(collection) ?? new Set();
@@ -207,6 +218,7 @@ export class MemoryEngine implements EngineApi {
       openSnapshots: 0,
       recovery: { framesKept: 0, commitsKept: 0, framesDropped: 0, bytesDropped: 0, reason: undefined },
       collections: [...this.#collections].map(([collection, { rows }]) => ({ collection, rows: rows.size })),
+      migrations: [],
     };
   }
 

@@ -19,6 +19,7 @@ describe('specs', () => {
       key: 'id',
       version: 1,
       jsonSchema: undefined,
+      migrations: [],
       indexes: [
         { name: 'a', on: ['a'], unique: false, multi: false, sparse: false, caseInsensitive: false, where: undefined },
         {
@@ -101,7 +102,6 @@ describe('collections', () => {
     ['conflict', { total: () => 1 }],
     ['sync', true],
     ['ttl', { field: 'expiresAt' }],
-    ['migrations', { 2: (row: unknown) => row }],
     ['relays', []],
   ])('[INPUT-1] the option %s, of a later version', async (option, value) => {
     expect(await openedWith({ [option]: value })).toEqual({

@@ -9,6 +9,7 @@ import {
   type Delta,
   defineCollection,
   type KeyOf,
+  type Migration,
   openStore,
   type Path,
   type Query,
@@ -42,6 +43,17 @@ declare const zodLike: StandardSchema<
 >;
 const notes = defineCollection({ schema: zodLike, indexes: ['rank'] });
 const anything = defineCollection({ indexes: ['whatever.you.like'] });
+defineCollection<City>({
+  version: 3,
+  // A row of an older version has no type.
+  migrations: { 2: (row) => ({ ...row, name: String(row['title']) }), 3: async (row) => row },
+});
+// @ts-expect-error: a migration gives a document.
+defineCollection<City>({ version: 2, migrations: { 2: () => 5 } });
+// @ts-expect-error: migrations go by version.
+defineCollection<City>({ version: 2, migrations: { two: (row: object) => row } });
+// @ts-expect-error: fields of an older version are unknown.
+defineCollection<City>({ version: 2, migrations: { 2: (row) => ({ ...row, code: row['code'] + 1 }) } });
 
 assertType<Equal<RowOf<typeof tasks>, Task>>();
 assertType<Equal<KeyOf<City, 'code'>, number>>();
@@ -53,6 +65,7 @@ assertType<Equal<ValueAt<Task, 'address.geo.lat'>, number>>();
 async function uses(): Promise<void> {
   const store = await openStore({ name: 'x', collections: { tasks, cities, notes, anything } });
 
+  assertType<Equal<typeof store.migrations$, Observable<readonly Migration[]>>>();
   assertType<Equal<typeof store.tasks extends Collection<Task, infer _I, string> ? true : false, true>>();
   assertType<Equal<Awaited<ReturnType<typeof store.tasks.get>>, Task | undefined>>();
   assertType<Equal<Parameters<typeof store.cities.get>[0], number>>();

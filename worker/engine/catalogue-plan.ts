@@ -1,4 +1,7 @@
-/** What has to change in the catalogue so that it holds the collections that the application defines. */
+/**
+ * What has to change in the catalogue so that it holds the collections that the application defines. A collection whose
+ * rows have to be migrated first is left as it is: what its new definition says may be true of the new rows only.
+ */
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { CollectionSpec } from '../../src/protocol/definition.ts';
@@ -15,37 +18,74 @@ export function planCatalogue(state: StoreState, specs: readonly CollectionSpec[
       const indexes = spec.indexes.map(
         (index): CatalogueChange => ({ type: 'create-index', collection: id, tree: nextTree++, index }),
       );
-      return [{ type: 'create-collection', id, tree, spec: withoutSchema(spec) }, ...indexes];
+      return [{ type: 'create-collection', id, tree, spec: withoutGiven(spec) }, ...indexes];
     }
-    return planPresent(present, spec, () => nextTree++);
+    return needsMigration(present, spec) ? [] : planPresent(present, spec, () => nextTree++);
   });
 }
 
-function planPresent(
-  present: CollectionState,
-  spec: CollectionSpec,
-  takeTree: () => number,
-): readonly CatalogueChange[] {
+/** Refuses a definition that the collection cannot be brought to. */
+export function needsMigration(present: CollectionState, spec: CollectionSpec): boolean {
+  const { name, version } = spec;
   if (present.spec.key !== spec.key) {
     throw new StoreError(
       'collection/key-changed',
-      `Collection ${spec.name} has its key in ${present.spec.key}, not in ${spec.key}.`,
+      `Collection ${name} has its key in ${present.spec.key}, not in ${spec.key}.`,
       {
-        details: { collection: spec.name, stored: present.spec.key, defined: spec.key },
+        details: { collection: name, stored: present.spec.key, defined: spec.key },
         hint: 'Keep the key of a collection, or define a new collection and copy the rows.',
       },
     );
   }
-  if (present.spec.version > spec.version) {
+  const stored = present.migration?.to ?? present.spec.version;
+  if (stored > version) {
     throw new StoreError(
       'store/newer-version',
-      `Collection ${spec.name} was written under version ${present.spec.version}; this page defines ${spec.version}.`,
+      `Collection ${name} was written under version ${stored}; this page defines ${version}.`,
       {
-        details: { collection: spec.name, stored: present.spec.version, defined: spec.version },
+        details: { collection: name, stored, defined: version },
         hint: 'Reload the page to get the newer version of the application.',
       },
     );
   }
+  const oldest = present.spec.version;
+  if (oldest === version || present.primary.count === 0) return false;
+  for (let step = oldest + 1; step <= version; step += 1) {
+    if (spec.migrations?.includes(step)) continue;
+    throw new StoreError(
+      'collection/missing-migration',
+      `Collection ${name} has documents of version ${oldest}, and no migration to version ${step}.`,
+      {
+        details: { collection: name, stored: oldest, defined: version, missing: step },
+        hint: `Define migrations: { ${step}: (row) => ... } with what makes a document of version ${step} from one of version ${step - 1}.`,
+      },
+    );
+  }
+  return true;
+}
+
+/** The changes for a collection whose rows are of the defined version. */
+export function planPresent(
+  present: CollectionState,
+  spec: CollectionSpec,
+  takeTree: () => number,
+): readonly CatalogueChange[] {
+  const changes = [...planDrops(present, spec)];
+  for (const index of spec.indexes) {
+    const kept = present.indexes.some(
+      ({ spec: other }) => other.name === index.name && deepEqual(plain(other), plain(index)),
+    );
+    if (!kept) changes.push({ type: 'create-index', collection: present.id, tree: takeTree(), index });
+  }
+  const kept = withoutGiven(spec);
+  if (changes.length > 0 || !deepEqual(plain(present.spec), plain(kept))) {
+    changes.push({ type: 'alter-collection', id: present.id, spec: kept });
+  }
+  return changes;
+}
+
+/** Indexes that the definition no longer has, or has otherwise. */
+export function planDrops(present: CollectionState, spec: CollectionSpec): readonly CatalogueChange[] {
   const changes: CatalogueChange[] = [];
   for (const { spec: index } of present.indexes) {
     const wanted = spec.indexes.find(({ name }) => name === index.name);
@@ -56,20 +96,15 @@ function planPresent(
       changes.push({ type: 'drop-index', collection: present.id, name: index.name });
     }
   }
-  for (const index of spec.indexes) {
-    const kept = present.indexes.some(
-      ({ spec: other }) => other.name === index.name && deepEqual(plain(other), plain(index)),
-    );
-    if (!kept) changes.push({ type: 'create-index', collection: present.id, tree: takeTree(), index });
-  }
-  if (changes.length > 0 || !deepEqual(plain(present.spec), plain(withoutSchema(spec)))) {
-    changes.push({ type: 'alter-collection', id: present.id, spec: withoutSchema(spec) });
-  }
   return changes;
 }
 
-/** The schema is given at every opening and need not be kept. */
-const withoutSchema = (spec: CollectionSpec): CollectionSpec => ({ ...spec, jsonSchema: undefined });
+/** What is given at every opening need not be kept. */
+const withoutGiven = (spec: CollectionSpec): CollectionSpec => ({
+  ...spec,
+  jsonSchema: undefined,
+  migrations: undefined,
+});
 
 /** As the codec gives it back: without undefined properties. */
 const plain = (value: object): object =>

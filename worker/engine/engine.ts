@@ -19,6 +19,8 @@ import type {
   IndexInfo,
   LongOptions,
   MaybePromise,
+  MigrateRows,
+  Migration,
   Page,
   RecoveryReport,
   RowCursor,
@@ -52,6 +54,7 @@ import {
 } from '../query/index.ts';
 import type { Storage } from '../storage/index.ts';
 import {
+  type CatalogueChange,
   Checkpointer,
   Committer,
   type PrepareContext,
@@ -67,6 +70,7 @@ import { planCatalogue } from './catalogue-plan.ts';
 import { compactStore } from './compact.ts';
 import { buildIndex } from './index-builder.ts';
 import { createValidator } from './json-schema.ts';
+import { Migrations } from './migrations.ts';
 import type { EnginePlatform } from './platform.ts';
 import { verifyStore } from './verify.ts';
 
@@ -100,6 +104,7 @@ export class Engine implements EngineApi {
   readonly #listeners: Map<string, Set<Listener>> = new Map();
   readonly #context: PrepareContext;
   readonly #live: LiveQueries;
+  readonly #migrations: Migrations;
   #life: EngineState = 'opening';
   #poison: StoreError | undefined;
 
@@ -148,6 +153,15 @@ export class Engine implements EngineApi {
         void this.#checkpointer.close();
       },
     });
+    this.#migrations = new Migrations({
+      state: this.#state,
+      committer: this.#committer,
+      durability: options.durability === 'strict' ? 'strict' : 'relaxed',
+      validatorOf: (name) => this.#validators.get(name),
+      assertOpen: () => this.#assertOpen(),
+      changeCatalogue: (changes) => this.#changeCatalogue(changes),
+      onDone: (collection) => this.#buildUnready(collection),
+    });
     this.#context = {
       state: this.#state,
       validatorOf: ({ spec }) => this.#validators.get(spec.name),
@@ -168,16 +182,34 @@ export class Engine implements EngineApi {
 
   /** Brings the catalogue up to the application's definitions and goes on with unfinished indexes. */
   async start(): Promise<void> {
-    const changes = planCatalogue(this.#state, this.#options.collections);
-    if (changes.length > 0) await this.#committer.changeCatalogue(changes);
-    await this.#freeDropped();
+    const { collections } = this.#options;
+    await this.#changeCatalogue(planCatalogue(this.#state, collections));
+    this.#migrations.prepare(collections);
     this.#life = 'open';
     for (const collection of this.#state.collections.values()) {
-      for (const index of collection.indexes) {
-        // Queries do without the index until it is ready; an index that cannot be built stays out of use.
-        if (index.state === 'building') this.#build(collection, index, NO_OPTIONS).catch(() => undefined);
-      }
+      if (this.#migrations.isDone(collection.spec.name)) this.#buildUnready(collection);
     }
+  }
+
+  /** Queries do without an index until it is ready; an index that cannot be built stays out of use. */
+  #buildUnready(collection: CollectionState): void {
+    for (const index of collection.indexes) {
+      if (index.state === 'building') this.#build(collection, index, NO_OPTIONS).catch(() => undefined);
+    }
+  }
+
+  whenMigrated(name: string): Promise<void> | undefined {
+    this.#assertOpen();
+    return this.#migrations.whenDone(name);
+  }
+
+  migrate(name: string, run: MigrateRows): Promise<void> {
+    this.#assertOpen();
+    return this.#migrations.offer(name, run);
+  }
+
+  watchMigrations(listener: (migrations: readonly Migration[]) => void): () => void {
+    return this.#migrations.watch(listener);
   }
 
   get(name: string, key: Key): MaybePromise<Row | undefined> {
@@ -288,8 +320,7 @@ export class Engine implements EngineApi {
   }
 
   write(request: WriteRequest, { durability, signal }: WriteOptions): Promise<WriteOutcome> {
-    this.#assertOpen();
-    this.#state.must(request.collection);
+    this.#must(request.collection);
     return this.#committer.write(this.#preparation(request), {
       durability: durability ?? this.#options.durability,
       signal,
@@ -305,7 +336,11 @@ export class Engine implements EngineApi {
   }
 
   async createIndex(name: string, spec: IndexSpec, options: LongOptions): Promise<void> {
-    const collection = this.#must(name);
+    await this.#createIndex(this.#must(name), spec, options);
+  }
+
+  async #createIndex(collection: CollectionState, spec: IndexSpec, options: LongOptions): Promise<void> {
+    const { name } = collection.spec;
     if (collection.indexes.some((index) => index.spec.name === spec.name)) throw indexExists(name, spec.name);
     const tree = this.#state.nextTree++;
     await this.#committer.changeCatalogue([{ type: 'create-index', collection: collection.id, tree, index: spec }]);
@@ -348,7 +383,7 @@ export class Engine implements EngineApi {
     this.#assertOpen();
     const rebuild = async (collection: CollectionState, index: IndexState): Promise<void> => {
       await this.#drop(collection, index.spec.name);
-      await this.createIndex(collection.spec.name, index.spec, NO_OPTIONS);
+      await this.#createIndex(collection, index.spec, NO_OPTIONS);
     };
     return verifyStore(
       {
@@ -395,6 +430,7 @@ export class Engine implements EngineApi {
         collection: spec.name,
         rows: primary.visible.count,
       })),
+      migrations: this.#migrations.info,
     };
   }
 
@@ -453,6 +489,7 @@ export class Engine implements EngineApi {
 
   #must(name: string): CollectionState {
     this.#assertOpen();
+    this.#migrations.assertDone(name);
     return this.#state.must(name);
   }
 
@@ -564,7 +601,11 @@ export class Engine implements EngineApi {
   }
 
   async #drop(collection: CollectionState, name: string): Promise<void> {
-    await this.#committer.changeCatalogue([{ type: 'drop-index', collection: collection.id, name }]);
+    await this.#changeCatalogue([{ type: 'drop-index', collection: collection.id, name }]);
+  }
+
+  async #changeCatalogue(changes: readonly CatalogueChange[]): Promise<void> {
+    if (changes.length > 0) await this.#committer.changeCatalogue(changes);
     await this.#freeDropped();
   }
 

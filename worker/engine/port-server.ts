@@ -19,6 +19,7 @@ import type {
   Explanation,
   LongOptions,
   MaybePromise,
+  Progress,
   RowCursor,
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
@@ -33,18 +34,24 @@ import {
   ERROR,
   LIVE_WINDOW,
   OK,
+  type PlainUpdate,
   PROGRESS,
   type Reply,
   ROWS,
   STREAM_WINDOW,
+  WAITS,
 } from '../../src/protocol/messages.ts';
 import { compilePredicate, parseSelector } from '../query/index.ts';
+import { updateChecked } from './checked-update.ts';
 import { LivePort } from './live-port.ts';
+import { RowExchange } from './row-exchange.ts';
 
 /** Events of one subscription that may wait for its page. They are references to rows that the engine has anyway. */
 const EVENTS_WAITING_MAX = 1_000_000;
 /** The same as for results, where one event has up to two rows. */
 const CLONED_EVENTS_MAX = CLONED_ROWS_MAX / 2;
+/** Calls that may wait for migrations. */
+const PARKED_MAX = 100_000;
 /** Rows of the first chunk of a stream, which tells how large rows are. */
 const FIRST_CHUNK_ROWS = 128;
 
@@ -56,6 +63,8 @@ type Running = {
   pull?(): void;
   /** Rows of a batch that is being received. */
   batch?: Batch;
+  /** Rows of a batch that the page works on. */
+  exchange?: RowExchange;
 };
 type Batch = {
   readonly call: Extract<Call, readonly ['batch', ...unknown[]]>;
@@ -76,6 +85,8 @@ class PortServer {
   readonly #running = new Map<number, Running>();
   readonly #live: LivePort;
   #replies: Reply[] = [];
+  /** Calls that wait for a migration. */
+  #parked = 0;
 
   constructor(engine: EngineApi, port: MessagePort) {
     this.#engine = engine;
@@ -111,11 +122,39 @@ class PortServer {
       const own = count === 0 ? [] : isAlone ? rows : rows.slice(at, at + count);
       at += count;
       try {
-        this.#run(call, own, isAlone ? bytes : undefined);
+        const run = (): void => this.#run(call, own, isAlone ? bytes : undefined);
+        const [type, id, collection] = call;
+        if (typeof collection !== 'string' || type === 'batch' || type === 'migrate') run();
+        else this.#whenMigrated(id, collection, run);
       } catch (error) {
         this.#fail(call[1], error);
       }
     }
+  }
+
+  /** Runs a call at once, or when the rows of its collection are of the version that the page defines. */
+  #whenMigrated(id: number, collection: string, run: () => void): void {
+    const migrated = this.#engine.whenMigrated(collection);
+    if (migrated === undefined) return run();
+    if (this.#parked >= PARKED_MAX) return this.#fail(id, tooManyParked(collection));
+    this.#parked += 1;
+    this.#reply([id, WAITS, `: it waited for the migration of ${collection}`]);
+    const running: Running = { cancel: () => this.#fail(id, abortedParked(collection)) };
+    this.#running.set(id, running);
+    const end = (then: () => void): void => {
+      this.#parked -= 1;
+      if (this.#running.get(id) !== running) return;
+      this.#running.delete(id);
+      try {
+        then();
+      } catch (error) {
+        this.#fail(id, error);
+      }
+    };
+    migrated.then(
+      () => end(run),
+      (error) => end(() => this.#fail(id, error)),
+    );
   }
 
   #run(call: Call, rows: readonly Row[], bytes: Uint8Array | undefined): void {
@@ -136,25 +175,27 @@ class PortServer {
         return this.#stream(id, engine.distinct(call[2], call[3], call[4]), (value) => ({ value }));
       case 'explain':
         return this.#answer(id, this.#explain(call[2], call[3], call[4]));
-      case 'preview':
-        return this.#stream(
-          id,
-          then(engine.preview(call[3]), (pairs) => pairs.flatMap(({ before, after }) => [before, after])),
-        );
       case 'write':
         return this.#writeRows(call, call[5], rows, bytes && [bytes], call[6] ? this.#cancellable(id) : undefined);
       case 'plain':
         assertDurability(call[4]);
+        if (call[6]) return this.#updateChecked(id, call[3] as PlainUpdate, call[4]);
         return this.#answerWrite(
           id,
           engine.write(call[3], { durability: call[4], signal: call[5] ? this.#cancellable(id).signal : undefined }),
         );
       case 'batch':
         return this.#openBatch(call);
-      case 'rows':
-        return this.#addRows(id, rows, bytes!, call[3]);
+      case 'rows': {
+        const exchange = this.#running.get(id)?.exchange;
+        return exchange === undefined ? this.#addRows(id, rows, bytes!, call[3]) : exchange.take(rows);
+      }
+      case 'migrate':
+        return this.#migrate(id, call[2]);
+      case 'unmigrated':
+        return this.#running.get(id)?.exchange?.fail(call[2], call[3], call[4]);
       case 'subscribe':
-        return this.#subscribe(id, call[2], call[3]);
+        return call[2] === '' ? this.#watchMigrations(id) : this.#subscribe(id, call[2], call[3]);
       case 'live': {
         const [, , collection, query, options, kind] = call;
         const request: LiveRequest = isPipeline(query)
@@ -216,13 +257,8 @@ class PortServer {
   ): void {
     assertDurability(durability);
     const options = { durability, signal: controller?.signal };
-    if (type !== 'replace') {
-      const request = { type, collection, rows, ...(encoded === undefined ? {} : { encoded }) };
-      return this.#answerWrite(id, this.#engine.write(request, options));
-    }
-    const pairs: { before: Row; after: Row }[] = [];
-    for (let at = 0; at < rows.length; at += 2) pairs.push({ before: rows[at]!, after: rows[at + 1]! });
-    return this.#answerWrite(id, this.#engine.write({ type, collection, rows: pairs }, options));
+    const request = { type, collection, rows, ...(encoded === undefined ? {} : { encoded }) };
+    return this.#answerWrite(id, this.#engine.write(request, options));
   }
 
   #openBatch(call: Batch['call']): void {
@@ -244,8 +280,48 @@ class PortServer {
     if (!isLast) return;
     const { call, controller } = batch;
     this.#running.delete(id);
-    if (controller !== undefined) this.#running.set(id, { cancel: () => controller.abort() });
-    this.#writeRows(call, call[4], batch.rows, batch.encoded, controller);
+    this.#whenMigrated(id, call[2], () => {
+      if (controller !== undefined) this.#running.set(id, { cancel: () => controller.abort() });
+      this.#writeRows(call, call[4], batch.rows, batch.encoded, controller);
+    });
+  }
+
+  #watchMigrations(id: number): void {
+    const stop = this.#engine.watchMigrations((all) => this.#reply([id, ROWS, [all as unknown as Row], false, []]));
+    this.#running.set(id, { cancel: () => this.#running.delete(id) && stop() });
+  }
+
+  #migrate(id: number, collection: string): void {
+    const exchange = this.#exchange(id);
+    const cancel = (): void => exchange.cancel(closedMeanwhile(collection));
+    this.#running.set(id, { cancel, exchange });
+    this.#answer(
+      id,
+      this.#engine.migrate(collection, (rows, from, to) => exchange.ask(rows, from, to)),
+    );
+  }
+
+  #updateChecked(id: number, request: PlainUpdate, durability: Durability | undefined): void {
+    const exchange = this.#exchange(id);
+    const controller = new AbortController();
+    const cancel = (): void => {
+      controller.abort();
+      exchange.cancel(new StoreError('call/aborted', 'The update was aborted.', { details: request }));
+    };
+    this.#running.set(id, { cancel, exchange });
+    const onProgress = ({ done, total }: Progress): void => this.#reply([id, PROGRESS, done, total]);
+    const { signal } = controller;
+    updateChecked(this.#engine, exchange, request, { durability, signal, onProgress }).then(
+      (outcome) =>
+        outcome === undefined
+          ? this.#answer(id, request.type === 'update' ? undefined : 0)
+          : this.#committed(id, outcome),
+      (error) => this.#fail(id, error),
+    );
+  }
+
+  #exchange(id: number): RowExchange {
+    return new RowExchange((bytes, facts) => this.#send([[id, ROWS, bytes, false, facts]], bytes));
   }
 
   #subscribe(id: number, collection: string, selector: Selector | undefined): void {
@@ -459,6 +535,23 @@ function assertDurability(durability: Durability | undefined): void {
     hint: "It is 'strict', 'relaxed' or 'deferred'.",
   });
 }
+
+const closedMeanwhile = (collection: string): StoreError =>
+  new StoreError('store/closed', `The store was closed while ${collection} was migrated.`, {
+    details: { collection },
+    hint: 'Nothing of this call was stored. The migration goes on where it was when the store is opened again.',
+  });
+
+const abortedParked = (collection: string): StoreError =>
+  new StoreError('call/aborted', `The call was aborted while it waited for the migration of ${collection}.`, {
+    details: { collection },
+  });
+
+const tooManyParked = (collection: string): StoreError =>
+  new StoreError('engine/overloaded', `${PARKED_MAX} calls are waiting for the migration of ${collection}.`, {
+    details: { collection, limit: PARKED_MAX },
+    hint: 'Await migrate() of the collection before more calls are made.',
+  });
 
 const eventsOverflow = (collection: string): StoreError =>
   new StoreError('subscription/overflow', `A subscription of ${collection} has too many changes waiting.`, {

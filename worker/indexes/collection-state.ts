@@ -19,9 +19,20 @@ export const weighRow = (value: unknown): number =>
 /** A present row: as the primary tree stores it, and whole. */
 export type StoredRow = { readonly stored: Row | BlobRow; readonly row: Row };
 
+/** How far an unfinished migration has come. Permanent: it stands in the log and in the catalogue. */
+export type MigrationMark = {
+  /** The version of all rows up to `upTo`. The others have the version of the collection's spec. */
+  readonly to: number;
+  /** An encoded primary key. */
+  readonly upTo: string;
+  /** Rows up to it. */
+  readonly done: number;
+};
+
 export class CollectionState {
   readonly id: number;
   spec: CollectionSpec;
+  migration: MigrationMark | undefined;
   readonly primary: Tree;
   indexes: IndexState[];
 
@@ -59,7 +70,7 @@ export class CollectionState {
   checkUnique(
     key: string,
     row: Row,
-    together?: { readonly ignored: ReadonlySet<string>; readonly seen: Map<string, string> },
+    together?: { readonly ignored: Pick<ReadonlySet<string>, 'has'>; readonly seen: Map<string, string> },
   ): void {
     for (const index of this.indexes) {
       if (!index.spec.unique) continue;

@@ -1,6 +1,7 @@
 export {
   CollectionState,
   duplicateValue,
+  type MigrationMark,
   ownerOf,
   primaryKind,
   type StoredRow,

@@ -6,7 +6,13 @@ import { toBlobId, toLsn } from '../../src/base/ids.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { type CheckpointResult, writeCheckpoint } from '../pages/index.ts';
 import type { Storage } from '../storage/index.ts';
-import { CATALOGUE_FORMAT, type Catalogue, encodeCatalogue, type StoreState } from './store-state.ts';
+import {
+  CATALOGUE_FORMAT,
+  CATALOGUE_FORMAT_OF_MIGRATION,
+  type Catalogue,
+  encodeCatalogue,
+  type StoreState,
+} from './store-state.ts';
 
 /** Log bytes that ask for a checkpoint: bounds recovery, and the memory of pages not yet written. */
 export const CHECKPOINT_LOG_BYTES: number = 8 * 1024 * 1024;
@@ -192,11 +198,12 @@ export class Checkpointer {
   }) => Catalogue {
     const { state, epoch } = this.#options;
     const { nextBlob, nextTree, nextCollection } = state;
-    const collections = [...state.collections.values()].map(({ id, spec, primary, indexes }) => ({
+    const collections = [...state.collections.values()].map(({ id, spec, primary, migration, indexes }) => ({
       id,
       spec,
       tree: primary.id,
       count: primary.stored.count,
+      migration,
       indexes: indexes.map((index) => ({
         spec: index.spec,
         tree: index.tree.id,
@@ -208,7 +215,7 @@ export class Checkpointer {
     return ({ roots, pendingPages, pendingBlobs }) => {
       let at = 0;
       return {
-        format: CATALOGUE_FORMAT,
+        format: collections.some(({ migration }) => migration) ? CATALOGUE_FORMAT_OF_MIGRATION : CATALOGUE_FORMAT,
         floor,
         epoch,
         nextPage: state.space.nextPage,

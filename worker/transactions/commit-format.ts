@@ -9,13 +9,18 @@ import { decodeRows, encodeRows } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { CollectionSpec, IndexSpec } from '../../src/protocol/definition.ts';
+import type { MigrationMark } from '../indexes/index.ts';
 
 /** A change of the catalogue: what collections and indexes there are. Tree ids are given by the engine. */
 export type CatalogueChange =
   | { readonly type: 'create-collection'; readonly id: number; readonly tree: number; readonly spec: CollectionSpec }
   | { readonly type: 'alter-collection'; readonly id: number; readonly spec: CollectionSpec }
   | { readonly type: 'create-index'; readonly collection: number; readonly tree: number; readonly index: IndexSpec }
-  | { readonly type: 'drop-index'; readonly collection: number; readonly name: string };
+  | { readonly type: 'drop-index'; readonly collection: number; readonly name: string }
+  /** Stands in one commit with the rows that it speaks of: those up to a key are now of version `to`. */
+  | ({ readonly type: 'migrate-rows'; readonly collection: number } & MigrationMark)
+  /** All rows are. */
+  | { readonly type: 'end-migration'; readonly collection: number; readonly version: number };
 
 export type Operation =
   | {
@@ -37,6 +42,8 @@ export type Operation =
 export type Commit = readonly Operation[];
 
 const VERSION = 1;
+/** Of frames that tell about a migration: a package that does not know them would take its rows for old ones. */
+const VERSION_OF_MIGRATION = 2;
 const OPERATIONS = { put: 1, putEncoded: 2, putBlob: 3, delete: 4, catalogue: 5 } as const;
 /** Reserved for the origin of a commit. */
 const NO_FLAGS = 0;
@@ -68,10 +75,14 @@ export function encodeCommits(commits: readonly Commit[]): readonly Uint8Array[]
   parts.push(writer.finish());
   const shared = rows.length === 0 ? new Uint8Array(0) : encodeRows(rows);
   const head = new ByteWriter();
-  head.byte(VERSION);
+  head.byte(commits.some((commit) => commit.some(isOfMigration)) ? VERSION_OF_MIGRATION : VERSION);
   head.varint(shared.length);
   return [head.finish(), shared, ...parts];
 }
+
+const isOfMigration = (operation: Operation): boolean =>
+  operation.type === 'catalogue' &&
+  (operation.change.type === 'migrate-rows' || operation.change.type === 'end-migration');
 
 function writeOperation(writer: ByteWriter, operation: Operation, rows: Row[]): void {
   switch (operation.type) {
@@ -109,10 +120,10 @@ function writeOperation(writer: ByteWriter, operation: Operation, rows: Row[]): 
 export function decodeCommits(payload: Uint8Array): readonly Commit[] {
   const reader = new ByteReader(payload);
   const version = reader.byte();
-  if (version !== VERSION) {
+  if (version !== VERSION && version !== VERSION_OF_MIGRATION) {
     throw new StoreError(
       'store/newer-version',
-      `A frame of the log has version ${version}; this package knows ${VERSION}.`,
+      `A frame of the log has version ${version}; this package knows ${VERSION_OF_MIGRATION}.`,
       {
         hint: 'Open the store with the version of the package that wrote it, or a later one.',
       },

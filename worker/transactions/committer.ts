@@ -302,8 +302,9 @@ export class Committer {
   }
 
   #apply(task: Task, prepared: PreparedWrite): MaybePromise<void> {
-    const { collection, changes, inserts } = prepared;
-    if (changes.length === 0 && inserts === undefined) return this.#answerUnchanged(task, prepared);
+    const { collection, changes, inserts, catalogue } = prepared;
+    if (changes.length === 0 && inserts === undefined && catalogue === undefined)
+      return this.#answerUnchanged(task, prepared);
     return this.#change(
       task,
       collection,
@@ -316,10 +317,13 @@ export class Committer {
           if (freedBlob !== undefined) group.freedBlobs.push(freedBlob);
           if (after?.stored instanceof BlobRow) this.#state.keepUnstored(after.stored, after.row);
         }
+        if (catalogue !== undefined) group.catalogue.push(catalogue);
         this.#gather(task, {
           value: prepared.value,
           operations: operationsOf(prepared),
-          changed: { collection: collection.spec.name, events: () => eventsOf(prepared) },
+          ...(catalogue === undefined && {
+            changed: { collection: collection.spec.name, events: () => eventsOf(prepared) },
+          }),
         });
       },
     );

@@ -30,7 +30,7 @@ export type PrepareContext = {
 /** Most wrong rows that one error names. */
 const WRONG_ROWS_MAX = 20;
 /** Index keys can only be too long in rows with at least this many estimated bytes. */
-const LONG_KEY_ROW_BYTES = 512;
+export const LONG_KEY_ROW_BYTES: number = 512;
 
 export function prepareWrite(context: PrepareContext, request: WriteRequest): PreparedWrite {
   const collection = context.state.must(request.collection);
@@ -284,7 +284,7 @@ function prepareDelete(
   return { collection, changes, encoded: undefined, blobs: [], value: answer(changes) };
 }
 
-function checkSchema(collection: CollectionState, row: Row, validate: RowValidator): void {
+export function checkSchema(collection: CollectionState, row: Row, validate: RowValidator): void {
   const issues = validate(row);
   if (issues.length === 0) return;
   const first = issues[0]!;

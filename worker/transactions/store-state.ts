@@ -8,7 +8,7 @@ import { toBlobId } from '../../src/base/ids.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { CollectionSpec, IndexSpec } from '../../src/protocol/definition.ts';
-import { CollectionState, IndexState, primaryKind, weighRow } from '../indexes/index.ts';
+import { CollectionState, IndexState, type MigrationMark, primaryKind, weighRow } from '../indexes/index.ts';
 import { BlobRow, PAGE_MISS, PageSpace, SnapshotRegistry, Tree, type TreeState } from '../pages/index.ts';
 import { compilePredicate, parseSelector } from '../query/index.ts';
 import type { Storage } from '../storage/index.ts';
@@ -35,6 +35,8 @@ type CatalogueCollection = {
   readonly tree: number;
   readonly root: number;
   readonly count: number;
+  /** Only while a migration is under way; then the catalogue has the format of one. */
+  readonly migration?: MigrationMark | undefined;
   readonly indexes: readonly {
     readonly spec: IndexSpec;
     readonly tree: number;
@@ -46,6 +48,8 @@ type CatalogueCollection = {
 };
 
 export const CATALOGUE_FORMAT = 1;
+/** A package that does not know of migrations would take the rows for those of the version before. */
+export const CATALOGUE_FORMAT_OF_MIGRATION = 2;
 const CHECKSUM_BYTES = 4;
 
 export class StoreState {
@@ -189,6 +193,19 @@ export class StoreState {
         this.dropped.push(index.tree);
         return;
       }
+      case 'migrate-rows':
+        this.byId(change.collection).migration = { to: change.to, upTo: change.upTo, done: change.done };
+        return;
+      case 'end-migration': {
+        const collection = this.byId(change.collection);
+        collection.spec = { ...collection.spec, version: change.version };
+        collection.migration = undefined;
+        return;
+      }
+      default:
+        throw new StoreError('store/newer-version', `The log has a change ${JSON.stringify(change satisfies never)}.`, {
+          hint: 'Open the store with the version of the package that wrote it, or a later one.',
+        });
     }
   }
 
@@ -210,8 +227,9 @@ export class StoreState {
   load(catalogue: Catalogue): void {
     this.space.nextPage = catalogue.nextPage;
     this.nextBlob = catalogue.nextBlob;
-    for (const { id, spec, tree, root, count, indexes } of catalogue.collections) {
+    for (const { id, spec, tree, root, count, migration, indexes } of catalogue.collections) {
       const collection = this.addCollection(id, spec, tree, treeState(root, count));
+      collection.migration = migration;
       for (const index of indexes) {
         const kept = {
           tree: treeState(index.root, index.count) as TreeState,
@@ -256,12 +274,12 @@ export function decodeCatalogue(bytes: Uint8Array): Catalogue {
     });
   }
   const catalogue = decodeRows(body)[0] as unknown as Catalogue;
-  if (catalogue.format > CATALOGUE_FORMAT) {
+  if (catalogue.format > CATALOGUE_FORMAT_OF_MIGRATION) {
     throw new StoreError(
       'store/newer-version',
-      `The store has format ${catalogue.format}; this package knows ${CATALOGUE_FORMAT}.`,
+      `The store has format ${catalogue.format}; this package knows ${CATALOGUE_FORMAT_OF_MIGRATION}.`,
       {
-        details: { found: catalogue.format, known: CATALOGUE_FORMAT },
+        details: { found: catalogue.format, known: CATALOGUE_FORMAT_OF_MIGRATION },
         hint: 'Reload the page to get the newer version of the application.',
       },
     );

@@ -11,7 +11,7 @@ import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
 import { type CollectionState, decodePrimaryKey, type StoredRow, sortedEntries } from '../indexes/index.ts';
 import { BlobRow, type Tree } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
-import type { Operation } from './commit-format.ts';
+import type { CatalogueChange, Operation } from './commit-format.ts';
 import type { StoreState } from './store-state.ts';
 
 /** What happens to one row. */
@@ -41,6 +41,8 @@ export type PreparedWrite = {
   /** Batches that hold the new rows in order, when the caller brought them encoded. */
   readonly encoded: readonly Uint8Array[] | undefined;
   readonly blobs: readonly BlobWrite[];
+  /** Stored in the same commit. Such a write tells nobody of the rows that it changes: it is a migration's. */
+  readonly catalogue?: CatalogueChange;
   /** The answer to the caller. */
   readonly value: unknown;
 };
@@ -118,7 +120,13 @@ function insertRows(collection: CollectionState, inserts: RowInserts): void {
   collection.primary.insertSorted(keys, rows, step);
 }
 
-export function operationsOf({ collection, changes, inserts, encoded }: PreparedWrite): readonly Operation[] {
+export function operationsOf({
+  collection,
+  changes,
+  inserts,
+  encoded,
+  catalogue,
+}: PreparedWrite): readonly Operation[] {
   if (encoded !== undefined) return [{ type: 'put', collection: collection.id, rows: [], encoded }];
   if (inserts !== undefined) return [{ type: 'put', collection: collection.id, rows: inserts.rows }];
   const operations: Operation[] = [];
@@ -133,6 +141,7 @@ export function operationsOf({ collection, changes, inserts, encoded }: Prepared
   }
   if (rows.length > 0) operations.push({ type: 'put', collection: collection.id, rows });
   if (keys.length > 0) operations.push({ type: 'delete', collection: collection.id, keys });
+  if (catalogue !== undefined) operations.push({ type: 'catalogue', change: catalogue });
   return operations;
 }
 
