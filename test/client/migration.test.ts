@@ -118,6 +118,18 @@ test('[MIG-2] calls of all kinds wait, in their order, while other collections a
   expect(await store.tasks.get('t00001')).toMatchObject({ words: 3 });
 });
 
+test('[MIG-2] joins wait for the collections that they reach into', async () => {
+  const { definition, go } = held();
+  const store = await open(await imageOf(someTasks(3)), definition);
+  await store.other.create({ id: 't00001' });
+  const lookup = { from: 'tasks', localField: 'id', foreignField: 'id', as: 'tasks' };
+  const joined = store.other.aggregate([{ $match: { id: 't00001' } }, { $lookup: lookup }]);
+  const rows = Promise.all([joined, store.other.count()]);
+  await pause(20);
+  go();
+  expect(await rows).toEqual([[{ id: 't00001', tasks: [{ ...someTasks(3)[1], words: 3 }] }], 2]);
+});
+
 test('[MIG-2] [T6] a waiting call ends by its deadline or its signal, and the error says what it waited for', async () => {
   const { definition, go } = held();
   const store = await open(await imageOf(someTasks(10)), definition);

@@ -121,14 +121,22 @@ class PortServer {
       const isAlone = count > 0 && count === rows.length;
       const own = count === 0 ? [] : isAlone ? rows : rows.slice(at, at + count);
       at += count;
-      try {
-        const run = (): void => this.#run(call, own, isAlone ? bytes : undefined);
-        const [type, id, collection] = call;
-        if (typeof collection !== 'string' || type === 'batch' || type === 'migrate') run();
-        else this.#whenMigrated(id, collection, run);
-      } catch (error) {
-        this.#fail(call[1], error);
-      }
+      const run = (): void => this.#run(call, own, isAlone ? bytes : undefined);
+      const [type, id, collection] = call;
+      if (typeof collection !== 'string' || type === 'batch' || type === 'migrate') this.#start(id, run);
+      else this.#start(id, () => this.#whenMigrated(id, collection, run));
+    }
+  }
+
+  /** A call may name other collections too, in a join: when one of them has to be migrated, it begins anew after that. */
+  #start(id: number, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      const waitsFor =
+        error instanceof StoreError && error.code === 'collection/migrating' && error.details['collection'];
+      if (typeof waitsFor === 'string') this.#start(id, () => this.#whenMigrated(id, waitsFor, run));
+      else this.#fail(id, error);
     }
   }
 
@@ -145,11 +153,7 @@ class PortServer {
       this.#parked -= 1;
       if (this.#running.get(id) !== running) return;
       this.#running.delete(id);
-      try {
-        then();
-      } catch (error) {
-        this.#fail(id, error);
-      }
+      this.#start(id, then);
     };
     migrated.then(
       () => end(run),
