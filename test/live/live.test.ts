@@ -213,6 +213,62 @@ test('[LIVE-5] what a deferred write has shown is not told again to those who ca
   expect(watcher.count).toBe(0);
 });
 
+test('[LIVE-5] more changes than are held back while it is read make it read again', async () => {
+  await items.put(row(1, 1), row(2, 2));
+  let letGo = (): void => undefined;
+  hold = new Promise((resolve) => {
+    letGo = resolve;
+  });
+  const watcher = new Watcher({ sort: [['id', 1]], limit: 3 });
+  await turn();
+  await items.put(row(2, 3));
+  for (let round = 0; round < 3; round += 1) {
+    const others = Array.from({ length: 50_000 }, (_, at) => row(at + 10, round));
+    // All of them matter to the query while they are told.
+    await items.put(...others.map((each) => ({ ...each, of: 'round' })));
+  }
+  await items.put(row(1, 9), row(3, 4));
+  await items.delete(2);
+  expect(watcher.told).toBe(0);
+  letGo();
+  await turn();
+  await turn();
+  expect(watcher.rows).toEqual([row(1, 9), row(3, 4), { ...row(10, 2), of: 'round' }]);
+});
+
+test('[LIVE-11] steady writes do not silence what is run again for each of them', async () => {
+  await items.put(row(1), row(2));
+  const slow = new LiveQueries({
+    ...countingSource(),
+    // Longer than it takes until the next write.
+    aggregate(name, pipeline) {
+      const cursor = engine.aggregate(name, pipeline);
+      const next = async (limit: number) => {
+        for (let left = 3; left > 0; left -= 1) await turn();
+        return cursor.next(limit);
+      };
+      return { next, close: () => cursor.close() };
+    },
+  });
+  let told = 0;
+  const pipeline = [{ $sort: { n: -1 } }, { $limit: 1 }, { $group: { _id: null, n: { $sum: '$n' } } }];
+  const subscription = slow.open(
+    { collection: 'items', kind: 'rows', pipeline },
+    {
+      onChange: () => {
+        if (subscription.take() !== undefined) told += 1;
+      },
+      onError: (error) => expect(error).toBeUndefined(),
+    },
+  );
+  for (let n = 0; n < 50; n += 1) {
+    await items.update(1, { n: 100 + n });
+    await turn();
+  }
+  expect(told).toBeGreaterThan(5);
+  subscription.close();
+});
+
 test('[LIVE-6] equal queries share one computation', async () => {
   await items.put(row(1), row(2));
   const find = { selector: { n: { $in: [1, new Date(5)] } }, sort: [['n', -1]] } as const;

@@ -43,7 +43,10 @@ export class Computation {
   settle(onFailure: (error: unknown) => void): void {
     if (this.#phase === 'ready' && this.result.needsLoad) this.#phase = 'stale';
     if (this.#phase === 'stale') this.#load(onFailure);
-    if (this.#phase !== 'ready') return;
+    if (this.#phase === 'ready') this.#tell();
+  }
+
+  #tell(): void {
     this.result.publish();
     for (const subscriber of this.subscribers) {
       if (subscriber.isTold || subscriber.taken === this.result.state) continue;
@@ -64,6 +67,7 @@ export class Computation {
 
   #loaded(): void {
     if (this.#phase !== 'loading') return;
+    if (this.result.tellsEachLoad) this.#tell();
     const held = this.#held;
     this.#held = [];
     this.#phase = held.length > HELD_CHANGES_MAX ? 'stale' : 'ready';

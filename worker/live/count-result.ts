@@ -8,6 +8,7 @@ import type { LiveResult, Watch } from './live-result.ts';
 import type { LiveSource } from './live-source.ts';
 
 export class CountResult implements LiveResult {
+  readonly tellsEachLoad: boolean = false;
   readonly watches: readonly Watch[];
   readonly #source: LiveSource;
   readonly #collection: string;

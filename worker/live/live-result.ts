@@ -8,6 +8,11 @@ export type Watch = { readonly collection: string; readonly interest: Interest |
 export interface LiveResult {
   /** Whose changes matter. */
   readonly watches: readonly Watch[];
+  /**
+   * Whether what was read is told, although changes came meanwhile: what is read again for every change would not be
+   * told at all while there are writes. What is patched is told only when it is true at that moment.
+   */
+  readonly tellsEachLoad: boolean;
   /** Whether the answer has to be read anew before it can be told: at first, and when patching has run out of rows. */
   readonly needsLoad: boolean;
   /**

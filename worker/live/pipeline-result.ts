@@ -30,6 +30,7 @@ const LOAD_ROWS = 1_000;
 const NO_ROWS: readonly Row[] = [];
 
 export class PipelineResult implements LiveResult {
+  readonly tellsEachLoad: boolean = true;
   readonly watches: readonly Watch[];
   readonly #source: LiveSource;
   readonly #collection: string;

@@ -60,6 +60,12 @@ export class ResultWindow {
     this.#changedFrom = NEW;
   }
 
+  /** What is known may be out of date. */
+  forget(): void {
+    this.#entries = [];
+    this.#isComplete = false;
+  }
+
   /** `before` and `after` are versions of one row; undefined where the row does not match. */
   patch(before: Row | undefined, after: Row | undefined): void {
     const entry = after === undefined ? undefined : this.#order.entryOf(after);

@@ -20,6 +20,7 @@ const LOAD_ROWS = 1_000;
 const NO_ENTRIES: readonly Entry[] = [];
 
 export class RowsResult implements LiveResult {
+  readonly tellsEachLoad: boolean = false;
   readonly watches: readonly Watch[];
   readonly #source: LiveSource;
   readonly #collection: string;
@@ -100,6 +101,11 @@ export class RowsResult implements LiveResult {
     if (old === undefined && now === undefined) return;
     this.#window.patch(old, now);
     if (this.#window.length > LIVE_ROWS_MAX) throw tooManyRows(this.#collection);
+  }
+
+  forget(): void {
+    this.#window.forget();
+    this.#isLoaded = false;
   }
 
   publish(): void {
