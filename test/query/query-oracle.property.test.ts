@@ -124,10 +124,11 @@ function canSort(rows: readonly Row[], sort: SortOrder): boolean {
 const isScalar = (value: unknown): boolean =>
   !Array.isArray(value) && !isPlain(value) && !ArrayBuffer.isView(value) && !Number.isNaN(value);
 
+/** Of binary, mingo reads bytes by number. */
 function throughArray(row: Row, segments: readonly string[]): boolean {
   let value: unknown = row;
   for (const segment of segments) {
-    if (Array.isArray(value)) return true;
+    if (Array.isArray(value) || ArrayBuffer.isView(value)) return true;
     value = isPlain(value) ? value[segment] : undefined;
   }
   return false;

@@ -99,6 +99,20 @@ async function uses(): Promise<void> {
   );
   await store.tasks.find({}, { sort: [['rank', 1]], skip: 2, signal: AbortSignal.timeout(5), timeoutMs: 5 });
   await store.anything.find({ 'a.b': { $gt: 1 } });
+  const page = await store.tasks
+    .find({ rank: 1 }, { sort: { dueAt: -1 }, project: { title: 1, 'address.city': 1, id: 0 }, scanRowsMax: 100 })
+    .page(20);
+  assertType<Equal<typeof page.next, string | undefined>>();
+  assertType<Equal<typeof page.rows, readonly Task[]>>();
+  await store.tasks.find({}, { after: page.next });
+  await store.tasks.find({}, { after: page.rows[0] });
+  await store.anything.find({}, { project: { 'a.b': 0 }, after: { id: 'x' } });
+  // @ts-expect-error no such path
+  await store.tasks.find({}, { project: { colour: 1 } });
+  // @ts-expect-error a path is in or out
+  await store.tasks.find({}, { project: { title: 'yes' } });
+  // @ts-expect-error a cursor is a text or a row
+  await store.tasks.find({}, { after: 5 });
   await store.tasks.find({
     $or: [{ title: /^a/ }, { $and: [{ rank: { $not: { $mod: [2, 0] } } }, { dueAt: { $exists: false } }] }],
     tags: { $all: ['a', /b/], $size: 2 },
