@@ -11,6 +11,7 @@ import type {
   RowCursor,
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
+import type { Plan } from '../../worker/query/index.ts';
 
 export type FindOptions = {
   readonly sort?: SortOrder;
@@ -19,6 +20,7 @@ export type FindOptions = {
   readonly after?: unknown;
   readonly project?: unknown;
   readonly scanRowsMax?: number;
+  readonly choose?: (plans: readonly Plan[]) => Plan;
   /** Rows to ask of the cursor at a time. */
   readonly chunk?: number;
 };

@@ -69,6 +69,22 @@ describe('choice', () => {
     });
   });
 
+  test('several values of one path, merged in the order of the next', async () => {
+    const selector = { status: { $in: ['s1', 's3'] } };
+    for (const direction of [1, -1] as const) {
+      const sort = [['rank', direction]] as const;
+      const plan = await items.explain(selector, { sort, skip: 5, limit: 20 });
+      expect(plan).toMatchObject({ index: 'status+rank', sortedByIndex: true, rowsRead: 20 });
+      expect(plan.plan).toContain('2 merged ranges');
+      const bounded = { ...selector, rank: { $gt: 10, $lt: 900 } };
+      const found = await items.find(bounded, { sort, skip: 5, limit: 20 });
+      const all = await items.find({ $nor: [{ status: 's0' }, { status: 's2' }], rank: bounded.rank }, { sort });
+      expect(found).toEqual(all.slice(5, 25));
+    }
+    expect(await items.explain(selector, { limit: 3 })).toMatchObject({ access: 'scan', rowsRead: 6 });
+    expect(await items.explain({ owner: { $in: ['u7', 'u8', 'u9'] } }, { limit: 3 })).toMatchObject({ rowsRead: 3 });
+  });
+
   test('without a sort rows come by key, through an index too', async () => {
     expect(await items.explain({ owner: 'u7' }, { limit: 5 })).toMatchObject({ index: 'owner', rowsRead: 5 });
     const found = await items.find({ owner: { $in: ['u7', 'u14'] } });

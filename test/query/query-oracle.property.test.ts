@@ -12,6 +12,7 @@ import { deepEqual } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { FindSpec, SortOrder } from '../../src/protocol/definition.ts';
 import type { Engine } from '../../worker/engine/index.ts';
+import type { Plan } from '../../worker/query/index.ts';
 import { collection, createMemoryImage, openOnImage } from '../engine/engine-fixture.ts';
 import { drain, verbsOf } from '../engine/engine-verbs.ts';
 import { mayDeviate } from '../oracle/mingo-deviations.ts';
@@ -24,7 +25,14 @@ const CASES = Number(process.env['CASES'] ?? 2_400);
 const QUESTIONS_PER_STORE = 40;
 const SEEDS = [9_100, 9_200] as const;
 
-type Tally = { questions: number; rows: number; byMingo: number; sortedByMingo: number; projectedByMingo: number };
+type Tally = {
+  questions: number;
+  rows: number;
+  byMingo: number;
+  sortedByMingo: number;
+  projectedByMingo: number;
+  ways: Record<string, number>;
+};
 
 for (const kind of KINDS) {
   describe(`${kind} rows`, () => {
@@ -32,8 +40,10 @@ for (const kind of KINDS) {
       const questions = Math.ceil(CASES / KINDS.length / SEEDS.length);
       test(`[QRY-2] seed ${seed}: ${questions} questions agree with the oracles`, { timeout: 900_000 }, async () => {
         const random = new RandomQuery(seed + KINDS.indexOf(kind));
-        const tally: Tally = { questions: 0, rows: 0, byMingo: 0, sortedByMingo: 0, projectedByMingo: 0 };
+        const tally: Tally = { questions: 0, rows: 0, byMingo: 0, sortedByMingo: 0, projectedByMingo: 0, ways: {} };
         while (tally.questions < questions) await askStore(random, kind, seed, tally);
+        expect(Object.keys(tally.ways)).toEqual(expect.arrayContaining(['rows', 'entries', 'keys']));
+        if (kind === 'flat') expect(tally.ways['merge']).toBeGreaterThan(3);
         expect(tally.byMingo / tally.rows).toBeGreaterThan(0.5);
         expect(tally.sortedByMingo / tally.questions).toBeGreaterThan(kind === 'flat' ? 0.8 : 0.1);
         expect(tally.projectedByMingo / tally.questions).toBeGreaterThan(kind === 'flat' ? 0.4 : 0.1);
@@ -50,8 +60,7 @@ async function askStore(random: RandomQuery, kind: DocumentKind, seed: number, t
   );
   for (const engine of engines) if (rows.length > 0) await verbsOf(engine).create(...rows);
   for (let at = 0; at < QUESTIONS_PER_STORE; at += 1) {
-    const selector = random.selector(kind, rows);
-    const sort = random.sort(kind);
+    const { selector, sort } = random.question(kind, rows);
     const find: FindSpec = {
       selector,
       sort,
@@ -67,12 +76,37 @@ async function askStore(random: RandomQuery, kind: DocumentKind, seed: number, t
       const answer = await drain(engine.find('items', find), chunk);
       if (!deepEqual(answer, expected))
         expect.fail(`${text}\nanswers ${show(answer)}\nnot ${show(expected)}\nby ${show(await planOf(engine, find))}`);
+      await askAllWays(engine, find, expected, chunk, tally, text);
       const count = await engine.count('items', selector);
       const matching = rows.filter((row) => matches(row, selector)).length;
       if (count !== matching) expect.fail(`${text}\ncounts ${count}, not ${matching}`);
     }
   }
   await Promise.all(engines.map((engine) => engine.close()));
+}
+
+/** Every way that was priced, not the cheapest only. */
+async function askAllWays(
+  engine: Engine,
+  find: FindSpec,
+  expected: readonly Row[],
+  chunk: number,
+  tally: Tally,
+  text: string,
+): Promise<void> {
+  for (let at = 0, ways = 1; at < ways; at += 1) {
+    let way: Plan | undefined;
+    const choose = (plans: readonly Plan[]): Plan => {
+      ways = plans.length;
+      way = plans[at]!;
+      return way;
+    };
+    const asked = { ...find, choose };
+    const answer = await drain(engine.find('items', asked), chunk);
+    tally.ways[way!.source.type] = (tally.ways[way!.source.type] ?? 0) + 1;
+    if (!deepEqual(answer, expected))
+      expect.fail(`${text}\nanswers ${show(answer)}\nnot ${show(expected)}\nby way ${at}: ${show(way!.source)}`);
+  }
 }
 
 const planOf = async (engine: Engine, find: FindSpec): Promise<string> => (await engine.explain('items', find)).plan;

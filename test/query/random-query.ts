@@ -257,6 +257,25 @@ export class RandomQuery {
     return value === undefined || this.chance(0.15) ? this.value(1) : value;
   }
 
+  /** Some have several values of one path and the order of another, as an index of both has it. */
+  question(
+    kind: DocumentKind,
+    rows: readonly Row[],
+  ): { readonly selector: Readonly<Record<string, unknown>>; readonly sort: SortOrder } {
+    const selector = this.selector(kind, rows);
+    if (kind !== 'flat' || this.chance(0.8)) return { selector, sort: this.sort(kind) };
+    const way = this.pick([1, -1] as const);
+    return this.chance(0.5)
+      ? { selector: { ...selector, s: { $in: [this.#word(), this.#word(), null] } }, sort: [['n', way]] }
+      : {
+          selector: { ...selector, flag: { $in: [true, false] } },
+          sort: [
+            ['m', way],
+            ['s', way],
+          ],
+        };
+  }
+
   sort(kind: DocumentKind): SortOrder {
     return Array.from(
       { length: this.pick([0, 1, 1, 2, 3]) },

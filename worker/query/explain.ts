@@ -7,7 +7,7 @@ export type Costs = Pick<Explanation, 'entriesRead' | 'rowsRead' | 'rowsGiven' |
 export function explainPlan(plan: FindPlan, costs: Costs): Explanation {
   const { source } = plan;
   const indexes =
-    source.type === 'rows' ? [] : source.type === 'entries' ? [source.index.spec.name] : namesOf(source.keys);
+    source.type === 'rows' ? [] : source.type === 'keys' ? namesOf(source.keys) : [source.index.spec.name];
   return {
     access: plan.access,
     index: indexes[0],

@@ -1,4 +1,5 @@
 /** Answers of plans: rows with sort, skip, limit and projection, pages of them, and counts. */
+import { assert } from '../../src/base/assert.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { Explanation, MaybePromise, Page, RowCursor } from '../../src/protocol/engine-api.ts';
 import { countRange } from '../pages/index.ts';
@@ -136,6 +137,7 @@ export function countPlan(view: ReadView, plan: FindPlan): MaybePromise<number> 
     const collector = createKeyCollector(view, source.keys);
     return view.space.whenResident(() => collector.collect().length);
   }
+  assert(source.type !== 'merge', 'Counts need no order.');
   const state = view.stateOf(source.type === 'rows' ? undefined : source.index);
   return view.space.whenResident(() =>
     source.ranges.reduce((sum, range) => sum + countRange(view.space, state, range), 0),

@@ -14,7 +14,7 @@ export { collectionsOf, Includer, parseIncludes } from './include.ts';
 export { IncludeCursor } from './include-cursor.ts';
 export { parsePath } from './paths.ts';
 export { PlanScan } from './plan-scan.ts';
-export { type FindPlan, planFind } from './planner/index.ts';
+export { type FindPlan, type Plan, planFind } from './planner/index.ts';
 export { compileProjection, type Projection } from './projection.ts';
 export type { ReadView } from './read-view.ts';
 export { checkScan } from './scan-limit.ts';

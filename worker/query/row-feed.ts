@@ -3,10 +3,10 @@
  * costs a transaction for each batch, not one for each row.
  */
 import { StoreError } from '../../src/base/store-error.ts';
-import { type IndexState, primaryKeyOfIndexKey } from '../indexes/index.ts';
+import { COMPONENT_END, type IndexState, primaryKeyOfIndexKey } from '../indexes/index.ts';
 import { KeyReader, type LeafRun, NOT_RESIDENT, PAGE_MISS, type TreeState } from '../pages/index.ts';
 import { createKeyCollector, type KeyCollector } from './key-collector.ts';
-import type { Source } from './planner/index.ts';
+import type { RangeGroup, Source } from './planner/index.ts';
 import { RangeScan } from './range-scan.ts';
 import type { ReadView } from './read-view.ts';
 
@@ -27,6 +27,8 @@ export function createRowFeed(view: ReadView, source: Source): RowFeed {
       return new RowRuns(view, source);
     case 'entries':
       return new LookupRuns(view, new EntryKeys(view, source), source.index);
+    case 'merge':
+      return new LookupRuns(view, new MergedKeys(view, source), source.index);
     case 'keys':
       return new LookupRuns(view, new CollectedKeys(view, source), undefined);
   }
@@ -100,6 +102,80 @@ class EntryKeys implements KeyFeed {
         keys.push(primaryKeyOfIndexKey(entries[this.#at]!, this.#components));
       }
       if (this.#at === end) this.#run = undefined;
+    }
+  }
+}
+
+/** One of the ranges that are merged: the entry that it has next. */
+class MergedRange {
+  readonly #scan: RangeScan;
+  readonly #prefixLength: number;
+  #run: LeafRun | undefined;
+  #at = 0;
+  #rest: string | undefined;
+  #isDone = false;
+
+  constructor(view: ReadView, index: IndexState, { prefix, range }: RangeGroup, reverse: boolean) {
+    this.#scan = new RangeScan(view.space, view.stateOf(index), [range], { reverse });
+    this.#prefixLength = prefix.length;
+  }
+
+  /** What follows the prefix in its next entry; undefined at the end. May throw PAGE_MISS. */
+  peek(): string | undefined {
+    if (this.#rest !== undefined || this.#isDone) return this.#rest;
+    if (this.#run === undefined) {
+      this.#run = this.#scan.next();
+      if (this.#run === undefined) {
+        this.#isDone = true;
+        return undefined;
+      }
+      this.#at = this.#run.start;
+    }
+    this.#rest = this.#run.keys[this.#at]!.slice(this.#prefixLength);
+    return this.#rest;
+  }
+
+  advance(): void {
+    this.#rest = undefined;
+    this.#at += this.#run!.step;
+    if (this.#at === this.#run!.end) this.#run = undefined;
+  }
+}
+
+class MergedKeys implements KeyFeed {
+  readonly #ranges: readonly MergedRange[];
+  readonly #reverse: boolean;
+  /** Components between the prefix and the primary key. */
+  readonly #components: number;
+  #skip = 0;
+  entriesRead = 0;
+
+  constructor(view: ReadView, { index, groups, reverse }: Extract<Source, { type: 'merge' }>) {
+    this.#ranges = groups.map((group) => new MergedRange(view, index, group, reverse));
+    this.#reverse = reverse;
+    const fixed = (groups[0]?.prefix ?? '').split(COMPONENT_END).length - 1;
+    this.#components = index.spec.on.length - fixed;
+  }
+
+  skip(keys: number): void {
+    this.#skip = keys;
+  }
+
+  fill(keys: string[], limit: number): void {
+    while (keys.length < limit) {
+      let first: MergedRange | undefined;
+      let rest = '';
+      for (const range of this.#ranges) {
+        const own = range.peek();
+        if (own === undefined || (first !== undefined && own < rest === this.#reverse)) continue;
+        first = range;
+        rest = own;
+      }
+      if (first === undefined) return;
+      first.advance();
+      this.entriesRead += 1;
+      if (this.#skip > 0) this.#skip -= 1;
+      else keys.push(primaryKeyOfIndexKey(rest, this.#components));
     }
   }
 }

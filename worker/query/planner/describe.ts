@@ -17,6 +17,8 @@ function sourceText(source: Plan['source']): string {
         : `rows of ${rangesText(source.ranges.length)} of keys`;
     case 'entries':
       return `rows in the order of index ${source.index.spec.name}, ${rangesText(source.ranges.length)}`;
+    case 'merge':
+      return `rows in the order of ${source.groups.length} merged ranges of index ${source.index.spec.name}`;
     case 'keys':
       return `rows of ${keysText(source.keys)}`;
   }

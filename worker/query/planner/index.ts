@@ -1,4 +1,4 @@
 export { describePlan } from './describe.ts';
 export { hintFor } from './hint.ts';
-export type { FindPlan, KeySource, RangeSource, Source } from './plan.ts';
+export type { FindPlan, KeySource, Plan, RangeGroup, RangeSource, Source } from './plan.ts';
 export { planFind } from './planner.ts';

@@ -26,6 +26,13 @@ export type Source =
       readonly ranges: readonly KeyRange[];
       readonly reverse: boolean;
     }
+  /** Rows of several ranges of an index, merged: in each range, what follows the prefix is in the wanted order. */
+  | {
+      readonly type: 'merge';
+      readonly index: IndexState;
+      readonly groups: readonly RangeGroup[];
+      readonly reverse: boolean;
+    }
   /** Keys are collected first; then their rows, in the order of the keys, beginning behind the key `behind`. */
   | {
       readonly type: 'keys';
@@ -33,6 +40,9 @@ export type Source =
       readonly reverse: boolean;
       readonly behind: string | undefined;
     };
+
+/** A range whose entries all begin with the prefix. */
+export type RangeGroup = { readonly prefix: string; readonly range: KeyRange };
 
 export type AccessKind = 'key' | 'index' | 'scan' | 'union' | 'intersection';
 

@@ -14,7 +14,7 @@ import { type Condition, conditionsOf } from './conditions.ts';
 import { entriesCost, keysCost, lookupCost, scanCost, sortCost } from './cost.ts';
 import { rangesBehind } from './key-ranges.ts';
 import type { FindPlan, KeySource, Plan, Source } from './plan.ts';
-import { orderOf, positionKey, toFullSort } from './sort-by-index.ts';
+import { mergedOrderOf, orderOf, positionInGroup, positionKey, toFullSort } from './sort-by-index.ts';
 import { Statistics } from './statistics.ts';
 import { indexUses, primaryUse, type TreeUse } from './tree-use.ts';
 
@@ -27,6 +27,8 @@ type Question = Pick<FindSpec, 'selector' | 'sort'> &
   Partial<FindSpec> & {
     /** `count`: only how many rows there are, in no order. Default: `rows`. */
     readonly purpose?: 'rows' | 'count';
+    /** Takes another way than the cheapest: how tests prove that all ways give the same answer. */
+    readonly choose?: (plans: readonly Plan[]) => Plan;
   };
 /** Keys that hold all rows that are wanted, and what that answers. */
 type KeyWay = {
@@ -75,7 +77,8 @@ class Planner {
 
   best(): FindPlan {
     const considered = this.#plans();
-    const best = considered.reduce((a, b) => (b.cost < a.cost ? b : a));
+    const { choose = cheapest } = this.#find;
+    const best = choose(considered);
     const { limit = Number.POSITIVE_INFINITY, skip = 0 } = this.#find;
     return {
       ...best,
@@ -103,6 +106,7 @@ class Planner {
     return [
       this.#rowsPlan(primary),
       ...uses.flatMap((use) => (this.#isCount ? this.#countPlan(use) : this.#orderedPlan(use)) ?? []),
+      ...uses.flatMap((use) => (this.#isCount ? [] : (this.#mergedPlan(use) ?? []))),
       ...combined.map((way) => this.#keysPlan(way)),
     ];
   }
@@ -141,6 +145,24 @@ class Planner {
     const entries = this.#statistics.entriesIn(index, ranges);
     const cost = entriesCost(ranges.length, Math.min(entries, this.#wanted / this.#share(residual)));
     return { access: 'index', source: { type: 'entries', index, ranges, reverse }, isSorted: true, residual, cost };
+  }
+
+  /** Merges ranges of an index that have the order of the sort each. */
+  #mergedPlan(use: TreeUse): Plan | undefined {
+    const index = use.index as IndexState;
+    const direction = mergedOrderOf(use, this.#sort, this.#keyField);
+    if (direction === undefined) return undefined;
+    const reverse = direction === -1;
+    const groups = use.groups.flatMap(({ prefix, range }) => {
+      const place = this.#after && positionInGroup(use, prefix, this.#after);
+      return this.#clip([range], place, reverse).map((clipped) => ({ prefix, range: clipped }));
+    });
+    const residual = this.#without(use.answered);
+    const ranges = groups.map(({ range }) => range);
+    const entries = this.#statistics.entriesIn(index, ranges);
+    const rows = Math.min(entries, this.#wanted / this.#share(residual));
+    const cost = entriesCost(groups.length, rows) + rows * Math.log2(Math.max(2, groups.length));
+    return { access: 'index', source: { type: 'merge', index, groups, reverse }, isSorted: true, residual, cost };
   }
 
   /** Counts entries, or the rows that pass behind them. */
@@ -247,6 +269,8 @@ class Planner {
     return sortCost(rows, this.#wanted);
   }
 }
+
+const cheapest = (plans: readonly Plan[]): Plan => plans.reduce((a, b) => (b.cost < a.cost ? b : a));
 
 const sum = (ways: readonly KeyWay[], of: 'entries' | 'cost'): number => ways.reduce((all, way) => all + way[of], 0);
 

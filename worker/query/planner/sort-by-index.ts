@@ -30,11 +30,31 @@ export function orderOf(use: TreeUse, sort: SortOrder, keyField: string): 1 | -1
   return direction;
 }
 
+/** Most ranges that are merged: each has its place in memory, and all are compared for each row. */
+const MERGED_MAX = 64;
+
+/** The direction in which each group of a use gives a full sort, so that merging them gives it; undefined when not. */
+export function mergedOrderOf(use: TreeUse, sort: SortOrder, keyField: string): 1 | -1 | undefined {
+  const { index, isOrdered, groups, chosen } = use;
+  if (index === undefined || !isOrdered || groups.length < 2 || groups.length > MERGED_MAX) return undefined;
+  const direction = sort.at(-1)![1];
+  const given = [...index.spec.on.slice(chosen), keyField];
+  const isGiven =
+    sort.length === given.length && sort.every(([path, each], at) => path === given[at] && each === direction);
+  return isGiven ? direction : undefined;
+}
+
 /** Paths of a sort that are not fixed to one value. In an index that folds case, none is: only the folded value is. */
 function openSort({ index, fixed, isOrdered }: TreeUse, sort: SortOrder): SortOrder {
   const { on, multi } = index!.spec;
   const fixedPaths = isOrdered && !multi ? on.slice(0, fixed) : [];
   return sort.filter(([path]) => !fixedPaths.includes(path));
+}
+
+/** The key in the index of a place in the order of a sort that the groups of a use have. */
+export function positionInGroup({ index, chosen }: TreeUse, prefix: string, { values, key }: Position): string {
+  const open = index!.spec.on.slice(chosen).map((_, at) => values[at]! + COMPONENT_END);
+  return prefix + open.join('') + key;
 }
 
 /** The key in the index of a place in the order of a sort that the index has. */

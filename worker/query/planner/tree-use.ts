@@ -4,6 +4,7 @@ import type { KeyRange } from '../../pages/index.ts';
 import { conjunctsOf, parseSelector, type SelectorNode, tagOf } from '../selector/index.ts';
 import { type Condition, conditionsOf, isWithin, type ValueSet, valuesOf } from './conditions.ts';
 import { intervalRange, mergedRanges, prefixRange, primaryRanges, RANGES_MAX } from './key-ranges.ts';
+import type { RangeGroup } from './plan.ts';
 
 export type TreeUse = {
   /** Undefined: the primary tree. */
@@ -17,12 +18,16 @@ export type TreeUse = {
   /** How many paths of an index are fixed to one value, and what its keys begin with for them. */
   readonly fixed: number;
   readonly prefix: string;
+  /** How many leading paths have one of several values, and the ranges of each combination of them. */
+  readonly chosen: number;
+  readonly groups: readonly RangeGroup[];
   /** Whether the order of entries is that of values: not in an index that folds case. */
   readonly isOrdered: boolean;
   /** Whether a row may have several entries in the ranges. */
   readonly hasRepeats: boolean;
 };
 
+const NO_GROUPS = { chosen: 0, groups: [] } as const;
 const ENCODED_NULL = encodeComponent(null);
 const ARRAY_TAG = tagOf(encodeComponent([]));
 const STRING_TAG = tagOf(encodeComponent(''));
@@ -35,7 +40,17 @@ export function primaryUse(keyField: string, conditions: readonly Condition[]): 
   // Intervals may let keys of the other type through.
   const answered = values?.type === 'points' ? exactOnes(own) : [];
   const used = own.map(({ node }) => node);
-  return { index: undefined, ranges, answered, used, fixed: 0, prefix: '', isOrdered: true, hasRepeats: false };
+  return {
+    index: undefined,
+    ranges,
+    answered,
+    used,
+    fixed: 0,
+    prefix: '',
+    ...NO_GROUPS,
+    isOrdered: true,
+    hasRepeats: false,
+  };
 }
 
 /** All uses of an index that are worth a look: one at most, or one for each part when rows have several entries. */
@@ -97,6 +112,8 @@ function singleUse(
       used: used.map(({ node }) => node),
       fixed: prefixes.length === 1 ? depth : 0,
       prefix: prefixes.length === 1 ? prefixes[0]! : '',
+      chosen: depth,
+      groups: prefixes.map((prefix, at) => ({ prefix, range: ranges?.[at] ?? prefixRange(prefix) })),
       isOrdered: !caseInsensitive,
       hasRepeats: false,
     },
@@ -122,6 +139,7 @@ function multiUse(index: IndexState, own: readonly Condition[], implied: readonl
       // Elements are in no order of rows, but those of one value are in the order of keys.
       fixed: ranges.length === 1 && values.type === 'points' ? 1 : 0,
       prefix: values.type === 'points' ? indexed(index, values.points)[0]! + COMPONENT_END : '',
+      ...NO_GROUPS,
       isOrdered: !caseInsensitive,
       hasRepeats: values.type === 'interval' || values.points.length > 1,
     },
