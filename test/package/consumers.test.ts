@@ -177,6 +177,8 @@ function runWebpack(folder: string): Promise<void> {
       context: folder,
       entry: './main.js',
       output: { path: folder, filename: 'bundle.js' },
+      // Any file over 244 KiB is a warning to webpack. The worker is one, and the page does not wait for it.
+      performance: { hints: false },
     };
     webpack(config, (error, stats) => {
       if (error) reject(error);
