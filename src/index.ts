@@ -31,6 +31,7 @@ export {
   type KeyOf,
   type RowOf,
 } from './schema/definition.ts';
+export type { Included, IncludeFor } from './schema/include.ts';
 export type { Path, ValueAt } from './schema/paths.ts';
 export type { Expression, PipelineStage } from './schema/pipeline.ts';
 export type { Issue, StandardSchema } from './schema/standard-schema.ts';

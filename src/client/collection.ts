@@ -8,6 +8,7 @@ import type { ChangeEvent, Changes, IndexInfo, Progress } from '../protocol/engi
 import type { Call, PlainWrite } from '../protocol/messages.ts';
 import type { ChangesFor, SelectorFor } from '../schema/arguments.ts';
 import type { AnyRow, IndexInput } from '../schema/definition.ts';
+import type { AnyRows, Included, IncludeFor } from '../schema/include.ts';
 import type { Path, ValueAt } from '../schema/paths.ts';
 import type { PipelineStage } from '../schema/pipeline.ts';
 import { writeMany } from './bulk-write.ts';
@@ -33,7 +34,8 @@ export type Change<T, K = Key> = Omit<ChangeEvent, 'key' | 'row' | 'before'> & {
 /** An index under construction: awaited, it is ready. */
 export type IndexBuild = Promise<void> & { readonly progress$: Observable<Progress> };
 
-export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> {
+/** `All`: the documents of the store's collections, for `include`. */
+export class Collection<T extends object = AnyRow, In = T, K extends Key = Key, All = AnyRows> {
   /**
    * Every change, in commit order, from the moment of subscribing. Completes when the store is closed, fails when the
    * engine is lost.
@@ -131,8 +133,16 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
     return this.#write(request, options, NO_TIMEOUT) as Promise<number>;
   }
 
-  /** A query: await it, or take its first row, its count, its plan or its stream. */
-  find(selector?: SelectorFor<T>, options?: FindOptions<T>): Query<T> {
+  /**
+   * A query: await it, or take its first row, its count, its plan or its stream. With `include`, rows of other collections
+   * stand beside each row: `{ include: { author: { from: 'users', on: ['authorId', 'id'], one: true } } }`.
+   */
+  find<const I extends IncludeFor<T, All>>(
+    selector: SelectorFor<T> | undefined,
+    options: FindOptions<T> & { readonly include: I },
+  ): Query<Included<T, I, All>>;
+  find(selector?: SelectorFor<T>, options?: FindOptions<T>): Query<T>;
+  find(selector?: object, options?: object): unknown {
     return new Query<T>(this.#context, (selector ?? {}) as Selector, options);
   }
 
@@ -145,7 +155,12 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key> 
     return new Query<Result>({ ...this.#context, key: '_id' }, pipeline, options);
   }
 
-  findOne(selector?: SelectorFor<T>, options?: FindOptions<T>): Promise<T | undefined> {
+  findOne<const I extends IncludeFor<T, All>>(
+    selector: SelectorFor<T> | undefined,
+    options: FindOptions<T> & { readonly include: I },
+  ): Promise<Included<T, I, All> | undefined>;
+  findOne(selector?: SelectorFor<T>, options?: FindOptions<T>): Promise<T | undefined>;
+  findOne(selector?: SelectorFor<T>, options?: FindOptions<T>): Promise<unknown> {
     return this.find(selector, options).first();
   }
 

@@ -3,7 +3,8 @@ import { type BehaviorSubject, Observable } from 'rxjs';
 import { StoreError } from '../base/store-error.ts';
 import type { Health, Migration, VerifyReport } from '../protocol/engine-api.ts';
 import type { StoreStatus } from '../protocol/store-status.ts';
-import type { AnyDefinition, CollectionDefinition, InputOf, KeyOf } from '../schema/definition.ts';
+import type { AnyDefinition, CollectionDefinition, InputOf, KeyOf, RowOf } from '../schema/definition.ts';
+import type { AnyRows } from '../schema/include.ts';
 import type { LongOptions } from './call-options.ts';
 import type { Collection } from './collection.ts';
 import { NO_TIMEOUT } from './collection-context.ts';
@@ -15,14 +16,17 @@ import { subscribe } from './subscription.ts';
 export type Definitions = Readonly<Record<string, AnyDefinition>>;
 
 /** The collection that a definition makes. */
-export type CollectionOf<D> =
+export type CollectionOf<D, All = AnyRows> =
   D extends CollectionDefinition<infer T extends object, infer In, infer K>
-    ? Collection<T, InputOf<In, K>, KeyOf<T, K>>
+    ? Collection<T, InputOf<In, K>, KeyOf<T, K>, All>
     : never;
 
 export type Store<C extends Definitions = Definitions> = StoreBase<C> & {
-  readonly [Name in keyof C]: CollectionOf<C[Name]>;
+  readonly [Name in keyof C]: CollectionOf<C[Name], RowsOf<C>>;
 };
+
+/** The documents of each collection. */
+export type RowsOf<C extends Definitions> = { readonly [Name in keyof C]: RowOf<C[Name]> };
 
 export type VerifyOptions = LongOptions & {
   /** Default: true. Indexes that disagree with their collection are made anew. */
@@ -73,14 +77,14 @@ export class StoreBase<C extends Definitions = Definitions> {
     return this.#status.value;
   }
 
-  collection<Name extends keyof C & string>(name: Name): CollectionOf<C[Name]> {
+  collection<Name extends keyof C & string>(name: Name): CollectionOf<C[Name], RowsOf<C>> {
     const collection = this.#collections.get(name);
     if (collection === undefined) {
       throw new StoreError('collection/unknown', `Store ${this.name} has no collection ${JSON.stringify(name)}.`, {
         details: { store: this.name, collection: name },
       });
     }
-    return collection as unknown as CollectionOf<C[Name]>;
+    return collection as unknown as CollectionOf<C[Name], RowsOf<C>>;
   }
 
   /** Figures of storage, log, cache and recovery. */

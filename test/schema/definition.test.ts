@@ -231,7 +231,6 @@ describe('queries', () => {
     ['a skip that is text', {}, { skip: 'x' }, { code: 'query/invalid-option', option: 'skip' }],
     ['a sort direction', {}, { sort: { a: 2 } }, { code: 'query/invalid-option', option: 'sort' }],
     ['a sort that is text', {}, { sort: 'a' }, { code: 'query/invalid-option', option: 'sort' }],
-    ['include', {}, { include: {} }, { code: 'query/unsupported-option', option: 'include' }],
     ['a misspelt option', {}, { limt: 1 }, { code: 'query/unknown-option', option: 'limt' }],
     ['an operator', { a: { $where: 1 } }, {}, { code: 'query/unknown-operator', operator: '$where', path: 'a' }],
   ])('%s', async (_name, selector, options, expected) => {

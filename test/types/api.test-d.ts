@@ -149,6 +149,36 @@ async function uses(): Promise<void> {
   ]);
   assertType<Equal<Awaited<typeof totals>, { _id: string; total: number }[]>>();
   assertType<Equal<Awaited<ReturnType<typeof totals.first>>, { _id: string; total: number } | undefined>>();
+  const withCity = store.tasks.find(
+    { rank: { $gt: 1 } },
+    {
+      include: {
+        city: { from: 'cities', on: ['address.city', 'name'], one: true },
+        peers: {
+          from: 'tasks',
+          on: ['tags', 'tags'],
+          where: { rank: 1 },
+          sort: { rank: -1 },
+          limit: 3,
+          include: { notes: { from: 'notes', on: ['id', 'id'] } },
+        },
+      },
+    },
+  );
+  type WithCity = Awaited<typeof withCity>[number];
+  assertType<Equal<WithCity['city'], City | null>>();
+  assertType<Equal<WithCity['peers'][number]['notes'][number]['rank'], number>>();
+  assertType<Equal<WithCity['peers'][number]['title'], string>>();
+  assertType<Equal<WithCity['title'], string>>();
+  await store.anything.find({}, { include: { city: { from: 'cities', on: ['what.ever', 'code'] } } });
+  // @ts-expect-error no such collection
+  await store.tasks.find({}, { include: { city: { from: 'towns', on: ['address.city', 'name'] } } });
+  // @ts-expect-error no such path here
+  await store.tasks.find({}, { include: { city: { from: 'cities', on: ['city', 'name'] } } });
+  // @ts-expect-error no such path there
+  await store.tasks.find({}, { include: { city: { from: 'cities', on: ['address.city', 'title'] } } });
+  // @ts-expect-error the operand has the wrong type
+  await store.tasks.find({}, { include: { city: { from: 'cities', on: ['title', 'name'], where: { code: 'x' } } } });
   // @ts-expect-error no such stage
   store.tasks.aggregate([{ $grup: { _id: null } }]);
   // @ts-expect-error a group has an _id
