@@ -174,6 +174,21 @@ describe('bound on rows read without an index', () => {
   });
 });
 
+describe('covered questions', () => {
+  test('keys alone are read from the index', async () => {
+    const project = { id: 1 };
+    const plan = await items.explain({ owner: 'u7' }, { project });
+    expect(plan).toMatchObject({ index: 'owner', entriesRead: 20, rowsRead: 0, rowsGiven: 20 });
+    const whole = await items.find({ owner: 'u7' });
+    expect(await items.find({ owner: 'u7' }, { project })).toEqual(whole.map(({ id }) => ({ id })));
+    expect(await items.explain({ owner: 'u7', note: 1 }, { project })).toMatchObject({ rowsRead: 20 });
+    expect(await items.explain({ owner: 'u7' }, { project, sort: [['rank', 1]] })).toMatchObject({ rowsRead: 20 });
+    const page = await items.page({ owner: 'u7' }, 15, { project, sort: [['id', -1]] });
+    const next = await items.page({ owner: 'u7' }, 15, { project, sort: [['id', -1]], after: page.next });
+    expect([...page.rows, ...next.rows]).toEqual(whole.map(({ id }) => ({ id })).toReversed());
+  });
+});
+
 describe('counts', () => {
   test('are read off the trees where an index answers everything', async () => {
     expect(await items.count({ status: 's1' })).toBe(ROWS / 4);

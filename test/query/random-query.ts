@@ -284,7 +284,7 @@ export class RandomQuery {
   }
 
   projection(kind: DocumentKind): Readonly<Record<string, 0 | 1>> | undefined {
-    if (this.chance(0.4)) return undefined;
+    if (this.chance(0.4)) return this.chance(0.2) ? { id: 1 } : undefined;
     const way = this.pick([0, 1] as const);
     const chosen = PATHS[kind].filter((path) => path !== 'id' && !/\.\d/.test(path) && this.chance(0.3));
     const disjoint = chosen.filter((path) => !chosen.some((other) => path.startsWith(`${other}.`)));

@@ -17,6 +17,7 @@ export type Take = (key: string, row: Row) => void;
 export class PlanScan {
   readonly #view: ReadView;
   readonly #feed: RowFeed;
+  readonly #isCovered: boolean;
   readonly #accepts: Predicate | undefined;
   readonly #follows: ((found: FoundRow) => boolean) | undefined;
   #run: LeafRun | undefined;
@@ -28,7 +29,8 @@ export class PlanScan {
 
   constructor(view: ReadView, plan: FindPlan) {
     this.#view = view;
-    this.#feed = createRowFeed(view, plan.source);
+    this.#feed = createRowFeed(view, plan.source, plan.isCovered ? plan.keyField : undefined);
+    this.#isCovered = plan.isCovered;
     this.#accepts = plan.residual.length === 0 ? undefined : compilePredicate(allOf(plan.residual));
     this.#follows = plan.after && isAfter(plan.after, plan.sort);
   }
@@ -120,7 +122,7 @@ export class PlanScan {
       take(keys[at]!, stored as Row);
     }
     const read = Math.abs(at - from);
-    this.rowsRead += read;
+    if (!this.#isCovered) this.rowsRead += read;
     this.#slice -= read;
     this.#at = at;
     if (at === end) this.#run = undefined;

@@ -11,6 +11,8 @@ export type Projection = {
   readonly apply: (row: Row) => Row;
   /** Whether what stands at a path is whole in the projected row. */
   readonly keeps: (path: string) => boolean;
+  /** Whether rows have nothing but their key: then an index is enough to make them. */
+  readonly isKeyOnly: boolean;
 };
 
 /** Most paths of one projection. */
@@ -43,6 +45,7 @@ export function compileProjection(project: unknown, keyField: string): Projectio
   return {
     apply: includes ? (row) => included(row, tree) : (row) => excluded(row, tree),
     keeps: (path) => (includes ? isBelow(tree, path) : !touches(tree, path)),
+    isKeyOnly: includes && tree.size === 1 && tree.get(keyField) === true,
   };
 }
 

@@ -3,7 +3,7 @@
  * costs a transaction for each batch, not one for each row.
  */
 import { StoreError } from '../../src/base/store-error.ts';
-import { COMPONENT_END, type IndexState, primaryKeyOfIndexKey } from '../indexes/index.ts';
+import { COMPONENT_END, decodePrimaryKey, type IndexState, primaryKeyOfIndexKey } from '../indexes/index.ts';
 import { KeyReader, type LeafRun, NOT_RESIDENT, PAGE_MISS, type TreeState } from '../pages/index.ts';
 import { createKeyCollector, type KeyCollector } from './key-collector.ts';
 import type { RangeGroup, Source } from './planner/index.ts';
@@ -21,16 +21,27 @@ export interface RowFeed {
   readonly entriesRead: number;
 }
 
-export function createRowFeed(view: ReadView, source: Source): RowFeed {
+/** With `keyOnly`, the field of the key, rows have nothing but their key, and are not looked up. */
+export function createRowFeed(view: ReadView, source: Source, keyOnly: string | undefined): RowFeed {
+  if (keyOnly !== undefined && source.type !== 'rows') return new KeyRuns(createKeyFeed(view, source), keyOnly);
   switch (source.type) {
     case 'rows':
       return new RowRuns(view, source);
-    case 'entries':
-      return new LookupRuns(view, new EntryKeys(view, source), source.index);
-    case 'merge':
-      return new LookupRuns(view, new MergedKeys(view, source), source.index);
     case 'keys':
-      return new LookupRuns(view, new CollectedKeys(view, source), undefined);
+      return new LookupRuns(view, createKeyFeed(view, source), undefined);
+    default:
+      return new LookupRuns(view, createKeyFeed(view, source), source.index);
+  }
+}
+
+function createKeyFeed(view: ReadView, source: Exclude<Source, { type: 'rows' }>): KeyFeed {
+  switch (source.type) {
+    case 'entries':
+      return new EntryKeys(view, source);
+    case 'merge':
+      return new MergedKeys(view, source);
+    case 'keys':
+      return new CollectedKeys(view, source);
   }
 }
 
@@ -213,6 +224,35 @@ class CollectedKeys implements KeyFeed {
     const keys =
       behind === undefined ? ascending : ascending.filter((key) => (this.#reverse ? key < behind : key > behind));
     return this.#reverse ? keys.toReversed() : keys;
+  }
+}
+
+/** Rows that are made of their keys alone. */
+class KeyRuns implements RowFeed {
+  readonly #feed: KeyFeed;
+  readonly #keyField: string;
+  #keys: string[] = [];
+
+  constructor(feed: KeyFeed, keyField: string) {
+    this.#feed = feed;
+    this.#keyField = keyField;
+  }
+
+  get entriesRead(): number {
+    return this.#feed.entriesRead;
+  }
+
+  skip(rows: number): void {
+    this.#feed.skip(rows);
+  }
+
+  next(limit: number): LeafRun | undefined {
+    this.#feed.fill(this.#keys, Math.max(1, Math.min(limit, LOOKUP_BATCH)));
+    const keys = this.#keys;
+    if (keys.length === 0) return undefined;
+    this.#keys = [];
+    const values = keys.map((key) => ({ [this.#keyField]: decodePrimaryKey(key) }));
+    return { keys, values, start: 0, end: keys.length, step: 1 };
   }
 }
 

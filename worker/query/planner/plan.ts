@@ -67,6 +67,8 @@ export type FindPlan = Plan & {
   readonly skip: number;
   readonly limit: number;
   readonly projection: Projection | undefined;
+  /** Whether entries and keys are all that is needed: rows have nothing but their key. */
+  readonly isCovered: boolean;
   /** Where the answer begins, behind this place. Sources that are in order begin there by themselves. */
   readonly after: Position | undefined;
   /** All plans that were priced, for `explain()`. */

@@ -90,6 +90,7 @@ class Planner {
       limit,
       projection: this.#projection,
       after: best.isSorted ? undefined : this.#after,
+      isCovered: this.#isCovered(best),
       considered,
       parts: this.#parts,
       rows: this.#statistics.rows,
@@ -191,12 +192,14 @@ class Planner {
     const isCounted = this.#isCount && residual.length === 0;
     const rows = isCounted ? 0 : isSorted ? Math.min(entries, this.#wanted / this.#share(residual)) : entries;
     const reverse = isSorted && first![1] === -1;
+    const from: Source = { type: 'keys', keys: source, reverse, behind: isSorted ? this.#after?.key : undefined };
+    const lookedUp = this.#isCovered({ isSorted, residual, source: from }) ? 0 : rows;
     return {
       access: source.type === 'ranges' ? 'index' : source.type,
-      source: { type: 'keys', keys: source, reverse, behind: isSorted ? this.#after?.key : undefined } satisfies Source,
+      source: from,
       isSorted,
       residual,
-      cost: cost + lookupCost(rows) + (isSorted ? 0 : this.#sortCost(entries * this.#share(residual))),
+      cost: cost + lookupCost(lookedUp) + (isSorted ? 0 : this.#sortCost(entries * this.#share(residual))),
     };
   }
 
@@ -251,6 +254,12 @@ class Planner {
         ];
       }),
     );
+  }
+
+  /** In the order of keys, so that a cursor needs no more than the key either. */
+  #isCovered({ isSorted, residual, source }: Pick<Plan, 'isSorted' | 'residual' | 'source'>): boolean {
+    const isByKey = isSorted && this.#sort[0]![0] === this.#keyField;
+    return isByKey && residual.length === 0 && source.type !== 'rows' && this.#projection?.isKeyOnly === true;
   }
 
   #clip(ranges: TreeUse['ranges'], place: string | undefined, reverse: boolean): TreeUse['ranges'] {
