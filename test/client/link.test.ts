@@ -40,7 +40,8 @@ function linked() {
   };
 }
 
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+/** Long enough for a message between two ports of a busy process. */
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
 
 describe('messages', () => {
   test('[CALL-1] calls of one microtask are one message, in order, with one batch of rows', async () => {
