@@ -10,7 +10,7 @@ const WARM_UP = 100;
 export const liveUpdate: Scenario = defineScenario({
   name: 'live-update',
   what: 'One live query of 20 rows, sorted, over an index: from update() of one of its rows to the emission that shows it.',
-  metrics: { emission: 'ms' },
+  metrics: { 'all-open': 'ms', emission: 'ms' },
   operations: 500,
   runsOn: (system) => LIVE_SYSTEMS.includes(system.name),
   steps: [{ name: 'update', start: 'same-page', run: (context) => measureEmissions(context, 1) }],
