@@ -237,7 +237,8 @@ const project: Maker = (random, shape) => {
   const included = [next.numbers, next.texts, next.doubtful, next.mixed, next.textLists, next.itemLists].flat();
   const spec = {
     ...Object.fromEntries(included.map((path) => [path, pick<unknown>(random, [1, true])])),
-    p1: number(random, shape, 2),
+    // Not a bare number, which would include a field.
+    p1: { $add: [number(random, shape, 2), 0] },
     p2: text(random, shape, 2),
     // The oracle knows one key's field; here both stay.
     _id: 1,
