@@ -141,10 +141,24 @@ export const MUTATIONS = [
   },
   {
     name: 'use an index that is still being built',
-    file: 'worker/query/planner.ts',
-    from: "if (index.state !== 'ready') return undefined;",
+    file: 'worker/query/planner/tree-use.ts',
+    from: "if (index.state !== 'ready') return [];",
     to: '',
     test: 'test/engine/indexes.test.ts',
+  },
+  {
+    name: 'keep a changed row in its former group',
+    file: 'worker/live/pipeline-result.ts',
+    from: 'if (old !== undefined && this.#groups?.remove(old) === false) this.#groups = undefined;',
+    to: '',
+    test: 'test/live/pipeline.property.test.ts',
+  },
+  {
+    name: 'offer changes only to queries that match the new row',
+    file: 'worker/live/rows-result.ts',
+    from: 'const old = before !== undefined && accepts(before) ? before : undefined;',
+    to: 'const old = before !== undefined && row !== undefined && accepts(before) ? before : undefined;',
+    test: 'test/live/live.property.test.ts',
   },
   {
     name: 'show rows to a component that has gone',
