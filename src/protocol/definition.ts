@@ -32,6 +32,20 @@ export type CollectionSpec = {
 /** Conditions by dotted path, and `$and`, `$or`, `$nor` of selectors; all must hold (worker/query/SELECTORS.md). */
 export type Selector = { readonly [path: string]: unknown };
 
+/** Types as `$type` names them: those of values that a document can hold. `int` and `long` are numbers without a fraction. */
+export type TypeName =
+  | 'double'
+  | 'string'
+  | 'object'
+  | 'array'
+  | 'binData'
+  | 'bool'
+  | 'date'
+  | 'null'
+  | 'int'
+  | 'long'
+  | 'number';
+
 /** Stages of an aggregation, each an object with one `$name`. Checked by the engine. */
 export type PipelineSpec = readonly unknown[];
 

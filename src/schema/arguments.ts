@@ -1,5 +1,6 @@
 /** Types of what collection calls take: selectors, sort orders, changes, rows. */
 import type { Row } from '../base/row.ts';
+import type { TypeName } from '../protocol/definition.ts';
 import type { ArrayPath, NumberPath, Path, ValueAt } from './paths.ts';
 
 /** On an array, also what one of its elements may be. */
@@ -13,19 +14,6 @@ type Has<V, Wanted> = unknown extends V
 type For<V, Wanted, Operand> = Has<V, Wanted> extends true ? Operand : never;
 type ElementOf<V> = unknown extends V ? unknown : NonNullable<V> extends readonly (infer E)[] ? E : never;
 
-/** Types as `$type` names them: those of values that documents can hold. */
-export type TypeName =
-  | 'double'
-  | 'string'
-  | 'object'
-  | 'array'
-  | 'binData'
-  | 'bool'
-  | 'date'
-  | 'null'
-  | 'int'
-  | 'long'
-  | 'number';
 type TypeOperand = TypeName | 1 | 2 | 3 | 4 | 5 | 8 | 9 | 10 | 16 | 18;
 
 /** Operators that must all hold; on an array, each for one of its elements. */

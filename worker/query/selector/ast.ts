@@ -2,6 +2,7 @@
  * A selector, parsed: what every user of it works on (predicates, planner, routing of changes). Plain data apart from
  * patterns. Operators that are others in disguise are gone: $ne and $nin are `not`, $all is `and`, $nor is `not` of `or`.
  */
+import type { TypeName } from '../../../src/protocol/definition.ts';
 import type { Pattern } from '../pattern/index.ts';
 
 /** What a selector asks of a row. */
@@ -46,26 +47,12 @@ export type ValueTest =
       readonly isInclusive: boolean;
     }
   | { readonly type: 'exists' }
-  | { readonly type: 'kind'; readonly kinds: readonly Kind[] }
+  | { readonly type: 'kind'; readonly kinds: readonly TypeName[] }
   | { readonly type: 'pattern'; readonly pattern: Pattern }
   | { readonly type: 'remainder'; readonly divisor: number; readonly remainder: number }
   | { readonly type: 'size'; readonly size: number }
   | { readonly type: 'element'; readonly of: ElementNode }
   | { readonly type: 'element-fields'; readonly of: SelectorNode };
-
-/** Types that `$type` knows: those of values that a document can hold. `int` and `long` are numbers without a fraction. */
-export type Kind =
-  | 'double'
-  | 'string'
-  | 'object'
-  | 'array'
-  | 'binData'
-  | 'bool'
-  | 'date'
-  | 'null'
-  | 'int'
-  | 'long'
-  | 'number';
 
 /** The conditions that must all hold: the node itself, or the parts of an `and`, however nested. */
 export function conjunctsOf(node: SelectorNode): readonly SelectorNode[] {

@@ -1,9 +1,9 @@
 /** Types of values as `$type` names them. Types that no document can hold are refused, not silently never found. */
-import type { Kind } from './ast.ts';
+import type { TypeName } from '../../../src/protocol/definition.ts';
 import { wrongOperand } from './errors.ts';
 
 /** Numbers by which MongoDB also calls types. */
-const CODES: Readonly<Record<number, Kind>> = {
+const CODES: Readonly<Record<number, TypeName>> = {
   1: 'double',
   2: 'string',
   3: 'object',
@@ -16,7 +16,7 @@ const CODES: Readonly<Record<number, Kind>> = {
   18: 'long',
 };
 
-const TESTS: { readonly [K in Kind]: (value: unknown) => boolean } = {
+const TESTS: { readonly [K in TypeName]: (value: unknown) => boolean } = {
   double: (value) => typeof value === 'number',
   number: (value) => typeof value === 'number',
   int: (value) => ((value as number) | 0) === value,
@@ -36,17 +36,17 @@ const TESTS: { readonly [K in Kind]: (value: unknown) => boolean } = {
 };
 
 /** One type or several, by name or by number. */
-export function kindsOf(operand: unknown, at: string): readonly Kind[] {
+export function kindsOf(operand: unknown, at: string): readonly TypeName[] {
   const all = Array.isArray(operand) ? (operand as readonly unknown[]) : [operand];
   if (all.length === 0) throw wrongOperand(at, '$type', 'must name a type');
   return all.map((each) => {
     const kind = typeof each === 'number' ? CODES[each] : each;
-    if (typeof kind === 'string' && Object.hasOwn(TESTS, kind)) return kind as Kind;
+    if (typeof kind === 'string' && Object.hasOwn(TESTS, kind)) return kind as TypeName;
     throw wrongOperand(at, '$type', `knows ${Object.keys(TESTS).join(', ')}, and no type ${JSON.stringify(each)}`);
   });
 }
 
-export function kindTest(kinds: readonly Kind[]): (value: unknown) => boolean {
+export function kindTest(kinds: readonly TypeName[]): (value: unknown) => boolean {
   const tests = kinds.map((kind) => TESTS[kind]);
   return tests.length === 1 ? tests[0]! : (value) => tests.some((test) => test(value));
 }
