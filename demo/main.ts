@@ -115,7 +115,7 @@ async function healthFacts(): Promise<readonly Fact[]> {
     ['Tasks', count(health.collections.reduce((sum, { rows }) => sum + rows, 0))],
     ['Used by this origin', health.usageBytes === undefined ? 'unknown' : bytes(health.usageBytes)],
     ['Allowed', health.quotaBytes === undefined ? 'unknown' : bytes(health.quotaBytes)],
-    ['Log since checkpoint', bytes(health.logBytesSinceCheckpoint)],
+    ['Log since checkpoint', `${bytes(health.logBytesSinceCheckpoint)} in ${health.log}`],
     ['Page cache', bytes(health.cacheBytes)],
     ['Replayed at opening', `${count(recovery.commitsKept)} commits, ${dropped}`],
   ];

@@ -73,6 +73,50 @@ describe.each(BROWSERS)('%s', (browser) => {
     await page.waitForFunction(() => 'collectionStore' in globalThis);
   }
 
+  test('[B16] small writes go to a file, and are there after the browser is gone', async () => {
+    await withProfile(async (profile) => {
+      const open = async (): Promise<[BrowserContext, Page]> => {
+        const opened = await launchWithProfile(browser, profile);
+        const page = await opened.newPage();
+        await openFixture(page);
+        return [opened, page];
+      };
+      const [first, page] = await open();
+      const log = await page.evaluate(async () => {
+        const store = await collectionStore.openStore({
+          name: 'tail',
+          collections: { notes: collectionStore.defineCollection({}) },
+        });
+        const notes = store.notes as unknown as Rows;
+        // The file is made beside the first writes.
+        for (let at = 0; at < 50 || ((await store.health()).log !== 'opfs' && at < 2_000); at++)
+          await notes.create({ id: `early ${at}` });
+        for (let at = 0; at < 100; at++) await notes.create({ id: `late ${at}` });
+        return (await store.health()).log;
+      });
+      expect(log).toBe('opfs');
+      await first.close();
+      const [second, again] = await open();
+      const found = await again.evaluate(async () => {
+        const store = await collectionStore.openStore({
+          name: 'tail',
+          collections: { notes: collectionStore.defineCollection({}) },
+        });
+        const notes = store.notes as unknown as Rows;
+        const { recovery } = await store.health();
+        const late = (await notes.find()).filter(({ id }) => String(id).startsWith('late')).length;
+        await store.destroy();
+        const root = await navigator.storage.getDirectory();
+        const folders: string[] = [];
+        for await (const name of (await root.getDirectoryHandle('collection-store')).keys()) folders.push(name);
+        return { late, recovery, folders };
+      });
+      expect(found).toMatchObject({ late: 100, recovery: { framesDropped: 0, reason: undefined }, folders: [] });
+      expect(found.recovery.framesKept).toBeGreaterThanOrEqual(150);
+      await second.close();
+    });
+  });
+
   test('every call of a collection answers as the API says', async () => {
     const seen = await withPage((page) =>
       page.evaluate(async () => {

@@ -136,7 +136,10 @@ export type RecoveryReport = {
   readonly commitsKept: number;
   readonly framesDropped: number;
   readonly bytesDropped: number;
-  /** Why replay ended early, or undefined when it reached the end of the log. */
+  /**
+   * Why replay ended early, or undefined when it reached the end of the log. `tail-missing`: the file with the newest
+   * records was gone, so writes since the last checkpoint may be lost.
+   */
   readonly reason: string | undefined;
 };
 
@@ -146,6 +149,8 @@ export type Health = {
   readonly persisted: boolean | undefined;
   readonly usageBytes: number | undefined;
   readonly quotaBytes: number | undefined;
+  /** Where small relaxed writes go now: a file of the origin, once there is one, or transactions of IndexedDB. */
+  readonly log: 'opfs' | 'indexeddb' | 'memory';
   readonly logRecordsSinceCheckpoint: number;
   readonly logBytesSinceCheckpoint: number;
   readonly cacheBytes: number;

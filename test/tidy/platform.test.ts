@@ -27,7 +27,7 @@ const OWNERS_BY_GLOBAL: Readonly<Record<string, readonly string[]>> = {
   scheduler: PLATFORM,
   indexedDB: IDB,
   IDBKeyRange: IDB,
-  navigator: [...PLATFORM, ...IDB, 'worker/tabs/'],
+  navigator: [...PLATFORM, ...IDB, 'worker/storage/opfs/', 'worker/tabs/'],
   localStorage: PLATFORM,
   BroadcastChannel: ['worker/tabs/'],
   SharedWorker: NOBODY,

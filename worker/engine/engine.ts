@@ -416,6 +416,7 @@ export class Engine implements EngineApi {
     const figures = await this.#platform.estimate?.();
     return {
       storage: this.#storage.kind,
+      log: this.#storage.tail?.() === 'used' ? 'opfs' : this.#storage.kind,
       durability: this.#given(this.#options.durability),
       persisted: figures?.persisted,
       usageBytes: figures?.usageBytes,

@@ -2,7 +2,7 @@
 import { toLsn } from '../../src/base/ids.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { EngineOptions } from '../../src/protocol/engine-api.ts';
-import { createMemoryImage, createMemoryStorage, openIdbStorage, type Storage } from '../storage/index.ts';
+import { createMemoryImage, createMemoryStorage, openIdbStorage, type Storage, withTail } from '../storage/index.ts';
 import { holdStoreLock, LOCK_TIMEOUT_MS } from '../tabs/index.ts';
 import { recover } from '../transactions/index.ts';
 import { createDeflateRaw } from '../wal/index.ts';
@@ -23,11 +23,17 @@ export async function openEngine(options: EngineOptions, platform: EnginePlatfor
     throw error;
   });
   try {
-    return await openEngineOn(await opening, options, platform, release);
+    return await openEngineOn(tailed(await opening, options, platform), options, platform, release);
   } catch (error) {
     release();
     throw error;
   }
+}
+
+/** With the lock held: a tail belongs to one writer. */
+function tailed(storage: Storage, { name }: EngineOptions, { tails, now }: EnginePlatform): Storage {
+  if (tails === undefined || storage.kind !== 'indexeddb') return storage;
+  return withTail(storage, { openFolder: () => tails.openFolder(name), createName: tails.createName, now });
 }
 
 /** An engine on a storage that is open already. For tests and for other homes. */

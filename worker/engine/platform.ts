@@ -1,3 +1,5 @@
+import type { TailFolder } from '../storage/index.ts';
+
 /** What the engine is given instead of reaching for it: time, the event loop, and the browser's storage. */
 export type EnginePlatform = {
   /** Milliseconds that never go back. */
@@ -9,6 +11,11 @@ export type EnginePlatform = {
   /** The key ranges of the same implementation. Default: the global ones. */
   readonly keyRange?: typeof IDBKeyRange;
   readonly locks: LockManager | undefined;
+  /** Where a log's newest records may go instead of IndexedDB. Default: nowhere. */
+  readonly tails?: {
+    readonly openFolder: (storeName: string) => Promise<TailFolder>;
+    readonly createName: () => string;
+  };
   /** Space used and granted, where the browser tells. */
   readonly estimate?: () => Promise<StorageFigures>;
   readonly streams?: {

@@ -6,6 +6,9 @@ export type { AppendDurability, BlobWrite, LogAppend, LogRecord, LogStore } from
 export { copyMemoryImage, createMemoryImage, type MemoryImage, type SortedRecords } from './memory/memory-image.ts';
 export { createMemoryStorage } from './memory/memory-storage.ts';
 export type { MetaStore } from './meta-store.ts';
+export { openOpfsTailFolder } from './opfs/opfs-tail-folder.ts';
 export type { PageCommit, PageStore, Superblock } from './page-store.ts';
 export { QUARANTINE_PREFIX } from './quarantine-key.ts';
 export type { Storage, StorageUsage } from './storage.ts';
+export { type TailOptions, withTail } from './tail/tailed-storage.ts';
+export type { TailFile, TailFolder } from './tail-folder.ts';

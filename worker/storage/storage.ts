@@ -18,6 +18,11 @@ export interface Storage {
   readonly pages: PageStore;
   readonly blobs: BlobStore;
   readonly meta: MetaStore;
+  /**
+   * Of a log with a tail: whether appends go to it now. `missing`: the store named a tail that was not there when it
+   * was opened, so that the newest writes may be lost.
+   */
+  readonly tail?: () => 'used' | 'unused' | 'missing';
   /** Bytes of values held, by reading them all: for tests and reports, not for a hot path. */
   usage(): Promise<StorageUsage>;
   /** Waits for what is under way, then releases the database. Later calls reject with `storage/closed`. */

@@ -77,7 +77,7 @@ export async function recover(options: {
       commitsKept: replay.commits,
       framesDropped: report.framesDropped,
       bytesDropped: report.bytesDropped,
-      reason: report.reason,
+      reason: report.reason ?? (storage.tail?.() === 'missing' ? 'tail-missing' : undefined),
     },
   };
 }
