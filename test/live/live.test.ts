@@ -414,3 +414,34 @@ test('[LIVE-10] different live queries have a bound', () => {
 });
 
 const NOBODY = { onChange: (): void => undefined, onError: (): void => undefined };
+
+test('[LIVE-12] after very many changes at once results are read anew, also in the middle of a first read', async () => {
+  const many = Array.from({ length: 30_000 }, (_, id) => row(id, (id * 7_919) % 30_011));
+  const limited = new Watcher({ sort: [['n', -1]], skip: 2, limit: 5 });
+  const some = new Watcher({ selector: { n: { $lt: 100 } } });
+  const counted = new Watcher({ selector: { n: { $gte: 100 } } }, 'count');
+  await turn();
+  const { finds } = asked;
+  await items.create(...many);
+  let isRead = (): void => undefined;
+  hold = new Promise((resolve) => {
+    isRead = resolve;
+  });
+  const late = new Watcher({ sort: [['n', 1]], limit: 3 });
+  await turn();
+  await items.deleteMany({ id: { $gte: 25 } });
+  isRead();
+  hold = undefined;
+  for (let left = 20; left > 0; left -= 1) await turn();
+  expect(asked.finds - finds).toBeLessThan(12);
+  const left = many.slice(0, 25).sort((a, b) => (a['n'] as number) - (b['n'] as number));
+  expect(limited.rows).toEqual(left.toReversed().slice(2, 7));
+  expect(some.rows).toEqual(
+    left.filter(({ n }) => (n as number) < 100).sort((a, b) => Number(a['id']) - Number(b['id'])),
+  );
+  expect(counted.count).toBe(left.filter(({ n }) => (n as number) >= 100).length);
+  expect(late.rows).toEqual(left.slice(0, 3));
+  await items.update(left[0]!['id'] as number, { n: 1e6 });
+  await turn();
+  expect(late.keys).toEqual(left.slice(1, 4).map(({ id }) => id));
+});

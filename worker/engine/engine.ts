@@ -59,6 +59,7 @@ import {
   Committer,
   type PrepareContext,
   prepareCreates,
+  prepareDeleteMany,
   prepareWrite,
   previewUpdate,
   type Recovered,
@@ -140,6 +141,7 @@ export class Engine implements EngineApi {
       given: (durability) => this.#given(durability),
       prepareCreates: (collection, rows) => prepareCreates(this.#context, collection, rows),
       setTimer: platform.setTimer,
+      yieldTask: platform.yieldTask,
       onStored: (appended) => this.#checkpointer.noteStored(appended),
       onChanges: (collection, events) => {
         for (const listener of this.#listeners.get(collection) ?? []) listener(events);
@@ -556,9 +558,9 @@ export class Engine implements EngineApi {
   }
 
   /** The scan is kept while pages are missing, so that a repeated preparation goes on where it was. */
-  #preparation(request: WriteRequest): () => ReturnType<typeof prepareWrite> {
-    if (request.type !== 'updateMany' && request.type !== 'deleteMany')
-      return () => prepareWrite(this.#context, request);
+  #preparation(request: WriteRequest): () => MaybePromise<ReturnType<typeof prepareWrite>> {
+    if (request.type === 'deleteMany') return () => this.#prepareDeleteMany(request);
+    if (request.type !== 'updateMany') return () => prepareWrite(this.#context, request);
     let kept: { readonly version: number; readonly scan: PlanScan; readonly found: string[] } | undefined;
     const findKeys: PrepareContext['findKeys'] = (collection, selector) => {
       const { version } = this.#state.space;
@@ -575,14 +577,25 @@ export class Engine implements EngineApi {
     return () => prepareWrite({ ...this.#context, findKeys }, request);
   }
 
-  #headScan(collection: CollectionState, selector: Selector): PlanScan {
+  /** Only keys are kept, and pages are let go of as the scan goes on: the rows may be more than fit into memory. */
+  #prepareDeleteMany({ collection: name, selector }: Extract<WriteRequest, { type: 'deleteMany' }>) {
+    const collection = this.#state.must(name);
+    const { key } = collection.spec;
+    const scan = this.#headScan(collection, selector, { sort: [[key, 1]], project: { [key]: 1 } });
+    const keys: string[] = [];
+    const prepare = () => this.#state.space.whenResident(() => prepareDeleteMany(this.#context, collection, keys));
+    const scanning = scan.pull(Number.POSITIVE_INFINITY, (found) => keys.push(found));
+    return scanning instanceof Promise ? scanning.then(prepare) : prepare();
+  }
+
+  #headScan(collection: CollectionState, selector: Selector, more: Partial<FindSpec> = {}): PlanScan {
     const view: ReadView = {
       space: this.#state.space,
       stateOf: (index) => (index === undefined ? collection.primary : index.tree).head,
       readBlob: (row) => this.#state.readBlob(row),
       yieldTask: this.#platform.yieldTask,
     };
-    return new PlanScan(view, planFind(collection, { selector, sort: [] }));
+    return new PlanScan(view, planFind(collection, { selector, sort: [], ...more }));
   }
 
   #findKeys(collection: CollectionState, selector: Selector): readonly string[] {

@@ -25,6 +25,8 @@ export class Computation {
   readonly subscribers: Set<Subscriber> = new Set();
   readonly #wantsSettling: () => void;
   #phase: 'stale' | 'loading' | 'ready' | 'ended' = 'stale';
+  /** Whether what is being read will have to be read once more. */
+  #isOutdated = false;
   #held: { readonly event: ChangeEvent; readonly collection: string }[] = [];
 
   /** `wantsSettling` asks for a call of `settle` once all changes so far have been applied. */
@@ -36,7 +38,17 @@ export class Computation {
 
   apply(event: ChangeEvent, collection: string): void {
     if (this.#phase === 'ready') this.result.apply(event, collection);
-    else if (this.#phase === 'loading' && this.#held.length <= HELD_CHANGES_MAX) this.#held.push({ event, collection });
+    else if (this.#phase === 'loading' && !this.#isOutdated) this.#held.push({ event, collection });
+    if (this.#held.length > HELD_CHANGES_MAX) this.passOver();
+  }
+
+  /** Changes came that are not applied: what rests on all of them is read anew. */
+  passOver(): void {
+    this.#held = [];
+    if (this.#phase === 'ready') {
+      this.result.forget();
+      this.#phase = 'stale';
+    } else if (this.#phase === 'loading') this.#isOutdated = true;
   }
 
   /** Reads what must be read, takes over what was patched, and tells. Throws when reading fails at once. */
@@ -70,9 +82,10 @@ export class Computation {
     if (this.result.tellsEachLoad) this.#tell();
     const held = this.#held;
     this.#held = [];
-    this.#phase = held.length > HELD_CHANGES_MAX ? 'stale' : 'ready';
+    this.#phase = this.#isOutdated ? 'stale' : 'ready';
+    this.#isOutdated = false;
     if (this.#phase === 'ready') for (const { event, collection } of held) this.result.apply(event, collection);
-    else this.result.forget?.();
+    else this.result.forget();
     this.#wantsSettling();
   }
 

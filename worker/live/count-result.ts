@@ -47,6 +47,10 @@ export class CountResult implements LiveResult {
     if (row !== undefined && this.#accepts(row)) this.#matching! += 1;
   }
 
+  forget(): void {
+    this.#matching = undefined;
+  }
+
   publish(): void {
     const { skip, limit = Number.POSITIVE_INFINITY } = this.#find;
     this.#state = Math.min(Math.max(0, this.#matching! - skip), limit);

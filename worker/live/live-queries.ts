@@ -17,12 +17,14 @@ import { RowsResult } from './rows-result.ts';
 
 /** Different live queries of one store. Equal ones count once. */
 export const LIVE_QUERIES_MAX: number = 10_000;
+/** Changes of one turn and collection. From more of them, results are read anew: patching would take longer than that. */
+const PATCHES_MAX = 20_000;
 
 type Feed = {
   readonly collection: string;
   readonly routes: Routes<Computation>;
   readonly stop: () => void;
-  computations: number;
+  readonly computations: Set<Computation>;
   waiting: (readonly ChangeEvent[])[];
 };
 
@@ -73,7 +75,7 @@ export class LiveQueries {
     });
     for (const { collection, interest } of result.watches) {
       const feed = this.#feeds.get(collection) ?? this.#openFeed(collection);
-      feed.computations += 1;
+      feed.computations.add(computation);
       feed.routes.add(computation, interest);
     }
     this.#computations.set(id, computation);
@@ -92,7 +94,7 @@ export class LiveQueries {
       feed.waiting.push(events);
       this.#schedule();
     });
-    const feed: Feed = { collection, routes: new Routes(), stop, computations: 0, waiting: [] };
+    const feed: Feed = { collection, routes: new Routes(), stop, computations: new Set(), waiting: [] };
     this.#feeds.set(collection, feed);
     return feed;
   }
@@ -104,8 +106,8 @@ export class LiveQueries {
     for (const { collection, interest } of computation.result.watches) {
       const feed = this.#feeds.get(collection)!;
       feed.routes.delete(computation, interest);
-      feed.computations -= 1;
-      if (feed.computations > 0) continue;
+      feed.computations.delete(computation);
+      if (feed.computations.size > 0 || this.#feeds.get(collection) !== feed) continue;
       feed.stop();
       this.#feeds.delete(collection);
     }
@@ -152,6 +154,13 @@ export class LiveQueries {
     const { collection, routes, waiting } = feed;
     if (waiting.length === 0) return;
     feed.waiting = [];
+    if (waiting.reduce((sum, { length }) => sum + length, 0) > PATCHES_MAX) {
+      for (const computation of feed.computations) {
+        computation.passOver();
+        this.#unsettled.add(computation);
+      }
+      return;
+    }
     const touched = new Set<Computation>();
     for (const events of waiting) {
       for (const event of events) {

@@ -23,7 +23,7 @@ export interface LiveResult {
   /** Takes one change, in commit order. Changes that do not matter may come too. */
   apply(event: ChangeEvent, collection: string): void;
   /** Changes were passed over: what rests on all of them must be read anew. */
-  forget?(): void;
+  forget(): void;
   /** Takes over what was patched as the newest state. */
   publish(): void;
   /** The newest state: another value whenever it may have changed; undefined before the first `publish`. */

@@ -70,6 +70,11 @@ export class KeyReader {
     return leaf.keys[at] === key ? leaf.values![at] : undefined;
   }
 
+  /** Whether the page that has the key, or would have it, is in memory; if not, it is asked for with the next load. */
+  isResident(key: string): boolean {
+    return this.#leafOf(key) !== undefined;
+  }
+
   #leafOf(key: string): Leaf | undefined {
     const known = this.#leaf;
     if (

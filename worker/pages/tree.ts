@@ -160,9 +160,32 @@ export class Tree {
     leaf.bytes -= weight;
     this.count -= 1;
     for (let depth = 0; depth < this.#path.length; depth += 1) this.#path[depth]!.counts[this.#at[depth]!]! -= 1;
-    if (leaf.keys.length === 0) this.#removeEmpty(leaf);
-    else if (leaf.bytes < LEAF_BYTES_MAX / 4 && leaf.keys.length < LEAF_ENTRIES_MAX / 4) this.#mergeWithNext(leaf);
+    this.#shrunk(leaf);
     return true;
+  }
+
+  /** Removes keys that ascend, leaf by leaf, from position `progress.at` on. After a page miss, go on from there. */
+  removeSorted(keys: readonly string[], progress: { at: number }): void {
+    while (progress.at < keys.length) {
+      const found = this.#descend(keys[progress.at]!);
+      const high = this.#high;
+      let end = progress.at + 1;
+      while (end < keys.length && (high === undefined || keys[end]! < high)) end += 1;
+      const from = progress.at;
+      progress.at = end;
+      if (!holdsAny(found, keys, from, end)) continue;
+      const leaf = this.#writable(found);
+      const before = leaf.keys.length;
+      const weight = takeOut(leaf, keys, from, end, (key, value) => this.#weighEntry(key, value));
+      const removed = before - leaf.keys.length;
+      leaf.bytes -= weight;
+      this.space.dirtyBytes -= weight;
+      this.count -= removed;
+      for (let depth = 0; depth < this.#path.length; depth += 1) {
+        this.#path[depth]!.counts[this.#at[depth]!]! -= removed;
+      }
+      this.#shrunk(leaf);
+    }
   }
 
   /**
@@ -365,6 +388,15 @@ export class Tree {
     this.#insertChild(depth - 1, parent, up, sibling);
   }
 
+  #weighEntry(key: string, value: unknown): number {
+    return key.length + KEY_OVERHEAD_BYTES + (this.#weigh === undefined ? 0 : this.#weigh(value));
+  }
+
+  #shrunk(leaf: Leaf): void {
+    if (leaf.keys.length === 0) this.#removeEmpty(leaf);
+    else if (leaf.bytes < LEAF_BYTES_MAX / 4 && leaf.keys.length < LEAF_ENTRIES_MAX / 4) this.#mergeWithNext(leaf);
+  }
+
   #removeEmpty(leaf: Leaf): void {
     this.#leaf = undefined;
     let node: TreeNode = leaf;
@@ -460,7 +492,57 @@ function mergeInto(
   if (oldValues !== undefined) leaf.values = mergedValues;
 }
 
-/** From so many new entries on, rebuilding the arrays of a leaf beats shifting them. */
+function holdsAny({ keys: own }: Leaf, keys: readonly string[], start: number, end: number): boolean {
+  for (let i = start; i < end; i += 1) if (own[lowerBound(own, keys[i]!)] === keys[i]) return true;
+  return false;
+}
+
+/** Takes the ascending keys `start` to `end` out of a leaf. Answers what those that were there weigh. */
+function takeOut(
+  { keys: own, values }: Leaf,
+  keys: readonly string[],
+  start: number,
+  end: number,
+  weigh: (key: string, value: unknown) => number,
+): number {
+  let weight = 0;
+  // One by one, each shifts what is behind it.
+  for (let i = start; end - start < MERGE_MIN && i < end; i += 1) {
+    const at = lowerBound(own, keys[i]!);
+    if (own[at] !== keys[i]) continue;
+    weight += weigh(keys[i]!, values?.[at]);
+    own.splice(at, 1);
+    values?.splice(at, 1);
+  }
+  if (end - start < MERGE_MIN) return weight;
+  let at = lowerBound(own, keys[start]!);
+  let kept = at;
+  for (let i = start; i < end; i += 1) {
+    const from = at;
+    while (at < own.length && own[at]! < keys[i]!) at += 1;
+    kept = shiftDown(own, values, from, at, kept);
+    if (own[at] !== keys[i]) continue;
+    weight += weigh(keys[i]!, values?.[at]);
+    at += 1;
+  }
+  kept = shiftDown(own, values, at, own.length, kept);
+  own.length = kept;
+  if (values !== undefined) values.length = kept;
+  return weight;
+}
+
+/** Moves entries `from` to `to` down to `at`; answers the place behind them. */
+function shiftDown(keys: string[], values: unknown[] | undefined, from: number, to: number, at: number): number {
+  if (from === at) return to;
+  let place = at;
+  for (let i = from; i < to; i += 1, place += 1) {
+    keys[place] = keys[i]!;
+    if (values !== undefined) values[place] = values[i];
+  }
+  return place;
+}
+
+/** From so many entries on, rebuilding the arrays of a leaf beats shifting them. */
 const MERGE_MIN = 8;
 
 /** Runs of neighbouring leaves that fit into one, greedily from the left. */

@@ -22,6 +22,7 @@ import type { CollectionState } from '../indexes/index.ts';
 import { BlobRow, PAGE_MISS, type Tree, type TreeState } from '../pages/index.ts';
 import type { WalAppended, WalWriter } from '../wal/index.ts';
 import { type CatalogueChange, encodeCommits, type Operation } from './commit-format.ts';
+import { deleteRows } from './delete-rows.ts';
 import {
   type CreateTask,
   createGroup,
@@ -51,6 +52,7 @@ export type CommitterOptions = {
   /** Rows of single creates, prepared together, or undefined when each needs a look of its own. May throw PAGE_MISS. */
   readonly prepareCreates: (collection: string, rows: readonly Row[]) => PreparedWrite | undefined;
   readonly setTimer: (run: () => void, ms: number) => () => void;
+  readonly yieldTask: () => Promise<void>;
   /** After a group is stored and visible. */
   readonly onStored: (appended: WalAppended | undefined) => void;
   readonly onChanges: (collection: string, events: readonly ChangeEvent[]) => void;
@@ -87,7 +89,7 @@ export class Committer {
   }
 
   write(
-    prepare: () => PreparedWrite,
+    prepare: () => MaybePromise<PreparedWrite>,
     options: { durability: Durability; signal: AbortSignal | undefined; creates?: SingleCreate | undefined },
   ): Promise<WriteOutcome> {
     const { durability, signal, creates } = options;
@@ -278,7 +280,7 @@ export class Committer {
     }
     let prepared: MaybePromise<PreparedWrite>;
     try {
-      prepared = this.#state.space.whenResident(task.prepare);
+      prepared = this.#state.space.whenResident(task.prepare) as MaybePromise<PreparedWrite>;
     } catch (error) {
       return caller.reject(error);
     }
@@ -302,17 +304,25 @@ export class Committer {
   }
 
   #apply(task: Task, prepared: PreparedWrite): MaybePromise<void> {
-    const { collection, changes, inserts, catalogue } = prepared;
-    if (changes.length === 0 && inserts === undefined && catalogue === undefined)
+    const { collection, changes, inserts, deletes, catalogue } = prepared;
+    const many = inserts ?? deletes;
+    if (changes.length === 0 && many === undefined && catalogue === undefined)
       return this.#answerUnchanged(task, prepared);
+    const { rollbacks } = this;
+    /** Between chunks: after a rollback the rest would be done to another head. */
+    const between = async (): Promise<void> => {
+      await this.#options.yieldTask();
+      if (rollbacks !== this.rollbacks || task.caller.signal?.aborted === true) throw aborted();
+    };
     return this.#change(
       task,
       collection,
-      () => applyWrite(prepared),
+      () => (deletes === undefined ? applyWrite(prepared) : deleteRows(this.#state, collection, deletes, between)),
       () => {
         const group = this.#group;
-        group.rows += changes.length + (inserts?.keys.length ?? 0);
+        group.rows += changes.length + (many?.keys.length ?? 0);
         for (const blob of prepared.blobs) group.blobs.push(blob);
+        for (const blob of deletes?.freedBlobs ?? []) group.freedBlobs.push(blob);
         for (const { freedBlob, after } of changes) {
           if (freedBlob !== undefined) group.freedBlobs.push(freedBlob);
           if (after?.stored instanceof BlobRow) this.#state.keepUnstored(after.stored, after.row);
@@ -330,12 +340,17 @@ export class Committer {
   }
 
   /** Changes the head, pages being loaded as needed. A change that cannot be completed is undone with its group. */
-  #change<T>(task: Task, collection: CollectionState, run: () => T, finish: (value: T) => void): MaybePromise<void> {
+  #change<T>(
+    task: Task,
+    collection: CollectionState,
+    run: () => MaybePromise<T>,
+    finish: (value: T) => void,
+  ): MaybePromise<void> {
     this.#group.touched.add(collection);
     const { rollbacks } = this;
     let changing: MaybePromise<T>;
     try {
-      changing = this.#state.space.whenResident(run);
+      changing = this.#state.space.whenResident(run) as MaybePromise<T>;
     } catch (error) {
       return this.#undo(task, error);
     }

@@ -1,6 +1,6 @@
 /** What waits to be written, and what is gathered to be stored together. */
 import type { Row } from '../../src/base/row.ts';
-import type { ChangeEvent, Durability, WriteOutcome } from '../../src/protocol/engine-api.ts';
+import type { ChangeEvent, Durability, MaybePromise, WriteOutcome } from '../../src/protocol/engine-api.ts';
 import type { CollectionState } from '../indexes/index.ts';
 import type { PageSpace, Tree, TreeState } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
@@ -10,7 +10,7 @@ import type { PreparedWrite } from './write-task.ts';
 export type Task = (
   | {
       readonly type: 'write';
-      readonly prepare: () => PreparedWrite;
+      readonly prepare: () => MaybePromise<PreparedWrite>;
       /** What it creates, when that is one row: neighbours of this kind are done together. */
       readonly creates: SingleCreate | undefined;
       readonly caller: Caller;

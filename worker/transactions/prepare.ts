@@ -12,6 +12,7 @@ import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
 import { BlobRow } from '../pages/index.ts';
 import { applyChanges } from '../query/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
+import { DELETE_TOGETHER_MIN, type RowDeletes } from './delete-rows.ts';
 import type { StoreState } from './store-state.ts';
 import { type PreparedWrite, presentRow, type RowChange, type RowInserts, storedRow } from './write-task.ts';
 
@@ -45,7 +46,7 @@ export function prepareWrite(context: PrepareContext, request: WriteRequest): Pr
     case 'delete':
       return prepareDelete(context, collection, [encodePrimaryKey(request.key)], ([removed]) => removed !== undefined);
     case 'deleteMany':
-      return prepareDelete(context, collection, context.findKeys(collection, request.selector), ({ length }) => length);
+      return prepareDeleteMany(context, collection, context.findKeys(collection, request.selector));
     case 'replace':
       return prepareReplace(context, collection, request.rows);
     default:
@@ -282,6 +283,17 @@ function prepareDelete(
     if (present !== undefined) changes.push({ key, ...present, after: undefined });
   }
   return { collection, changes, encoded: undefined, blobs: [], value: answer(changes) };
+}
+
+/** `keys` are of rows that are present. Many of them are looked at only when they are deleted. */
+export function prepareDeleteMany(
+  context: PrepareContext,
+  collection: CollectionState,
+  keys: readonly string[],
+): PreparedWrite {
+  if (keys.length < DELETE_TOGETHER_MIN) return prepareDelete(context, collection, keys, ({ length }) => length);
+  const deletes: RowDeletes = { keys: keys.toSorted(), removed: [], freedBlobs: [] };
+  return { collection, changes: [], deletes, encoded: undefined, blobs: [], value: keys.length };
 }
 
 export function checkSchema(collection: CollectionState, row: Row, validate: RowValidator): void {

@@ -10,6 +10,7 @@ import { BlobRow } from '../pages/index.ts';
 import type { Storage } from '../storage/index.ts';
 import { type Compression, quarantineTail, readWal } from '../wal/index.ts';
 import { type Commit, decodeCommits, type Operation } from './commit-format.ts';
+import { DELETE_TOGETHER_MIN, deleteRows, type RowDeletes } from './delete-rows.ts';
 import { CATALOGUE_FORMAT, type Catalogue, decodeCatalogue, StoreState } from './store-state.ts';
 import { applyWrite, presentRow, type RowChange } from './write-task.ts';
 
@@ -113,7 +114,9 @@ class Replay {
       }
       await this.flush();
       if (operation.type === 'catalogue') this.#state.applyCatalogueChange(operation.change);
-      else await this.#change(this.#state.byId(operation.collection), () => changesOf(this.#state, operation));
+      else if (operation.type === 'delete' && operation.keys.length >= DELETE_TOGETHER_MIN) {
+        await this.#delete(this.#state.byId(operation.collection), operation.keys);
+      } else await this.#change(this.#state.byId(operation.collection), () => changesOf(this.#state, operation));
     }
   }
 
@@ -133,6 +136,12 @@ class Replay {
       return;
     }
     await this.#change(collection, () => keys.map((key, at) => replacement(this.#state, collection, key, rows[at]!)));
+  }
+
+  async #delete(collection: CollectionState, keys: readonly string[]): Promise<void> {
+    const deletes: RowDeletes = { keys: keys.toSorted(), removed: undefined, freedBlobs: [] };
+    await deleteRows(this.#state, collection, deletes, async () => undefined);
+    for (const blob of deletes.freedBlobs) this.#state.replayFreed.push(blob);
   }
 
   async #change(collection: CollectionState, changesOf: () => readonly RowChange[]): Promise<void> {

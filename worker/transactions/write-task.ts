@@ -12,6 +12,7 @@ import { type CollectionState, decodePrimaryKey, type StoredRow, sortedEntries }
 import { BlobRow, type Tree } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { CatalogueChange, Operation } from './commit-format.ts';
+import { deleteEvents, type RowDeletes } from './delete-rows.ts';
 import type { StoreState } from './store-state.ts';
 
 /** What happens to one row. */
@@ -38,6 +39,8 @@ export type PreparedWrite = {
   readonly changes: readonly RowChange[];
   /** Instead of changes. */
   readonly inserts?: RowInserts;
+  /** Instead of changes: many rows go, see `deleteRows`. */
+  readonly deletes?: RowDeletes;
   /** Batches that hold the new rows in order, when the caller brought them encoded. */
   readonly encoded: readonly Uint8Array[] | undefined;
   readonly blobs: readonly BlobWrite[];
@@ -124,11 +127,13 @@ export function operationsOf({
   collection,
   changes,
   inserts,
+  deletes,
   encoded,
   catalogue,
 }: PreparedWrite): readonly Operation[] {
   if (encoded !== undefined) return [{ type: 'put', collection: collection.id, rows: [], encoded }];
   if (inserts !== undefined) return [{ type: 'put', collection: collection.id, rows: inserts.rows }];
+  if (deletes !== undefined) return [{ type: 'delete', collection: collection.id, keys: deletes.keys }];
   const operations: Operation[] = [];
   const rows: Row[] = [];
   const keys: string[] = [];
@@ -145,7 +150,8 @@ export function operationsOf({
   return operations;
 }
 
-export function eventsOf({ collection, changes, inserts }: PreparedWrite): readonly ChangeEvent[] {
+export function eventsOf({ collection, changes, inserts, deletes }: PreparedWrite): readonly ChangeEvent[] {
+  if (deletes !== undefined) return [...deleteEvents(collection, deletes)];
   if (inserts !== undefined) {
     return inserts.rows.map((row) => ({
       type: 'create',

@@ -43,6 +43,8 @@ export interface Session {
   countStatus(status: string): Promise<number>;
   update(id: string, changes: Partial<TaskDocument>): Promise<void>;
   delete(id: string): Promise<void>;
+  /** Deletes all documents with one of these values, in one call, and answers how many; of the systems of `delete-many`. */
+  deleteByStatus?(statuses: readonly string[]): Promise<number>;
   /** Gives space back where the system can; answers whether it did anything. */
   compact(): Promise<boolean>;
   /** Frames or commits that the last opening replayed, where the system tells. */

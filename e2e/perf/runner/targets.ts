@@ -142,6 +142,13 @@ export function judge(report: Report): readonly Verdict[] {
       statistic: 'p95',
     }),
     atMost('the same: p95 of the time that a frame loses under 2 ms', 'live-storm', 'blocked', 2, { statistic: 'p95' }),
+    atMost('deleting 450,000 documents by an index: under 10 s', 'delete-many', 'acknowledged', 10_000, {
+      size: 600_000,
+    }),
+    atMost('the same: main-thread gap at most 16 ms', 'delete-many', GAP_METRIC, 16, { size: 600_000 }),
+    faster("deleting by an index, 20k: below Dexie's time", 'delete-many', 'acknowledged', 1, 'dexie', {
+      size: 20_000,
+    }),
     atMost(
       'B19: disk after churn and compaction at most 10 times the live data',
       'churn',

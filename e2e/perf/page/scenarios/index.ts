@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts';
 import { bulkInsert } from './bulk-insert.ts';
 import { churn } from './churn.ts';
 import { count } from './count.ts';
+import { deleteMany } from './delete-many.ts';
 import { diskBytes } from './disk-bytes.ts';
 import { filter } from './filter.ts';
 import { getByKey } from './get-by-key.ts';
@@ -40,6 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
   liveMany,
   liveWindow,
   liveStorm,
+  deleteMany,
   churn,
   diskBytes,
   heapMillion,

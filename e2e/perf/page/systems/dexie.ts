@@ -36,6 +36,7 @@ export const system: System = {
         await tasks.update(id, changes);
       },
       delete: (id) => tasks.delete(id),
+      deleteByStatus: (statuses) => tasks.where('status').anyOf(statuses).delete(),
       compact: async () => false,
       recoveredCommits: async () => undefined,
       async close() {

@@ -48,6 +48,7 @@ async function openOurs(options: OpenOptions, durability: 'relaxed' | 'deferred'
     async delete(id) {
       await collection.delete(id);
     },
+    deleteByStatus: (statuses) => collection.deleteMany({ status: { $in: statuses } }),
     async compact() {
       await store.compact();
       return true;

@@ -60,6 +60,8 @@ export const system: System = {
       async delete(id) {
         await db.query('DELETE FROM tasks WHERE id = $1', [id]);
       },
+      deleteByStatus: async (statuses) =>
+        (await db.query('DELETE FROM tasks WHERE status = ANY($1)', [statuses])).affectedRows ?? 0,
       async compact() {
         await db.exec('VACUUM FULL tasks');
         return true;

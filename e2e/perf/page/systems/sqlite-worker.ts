@@ -108,6 +108,10 @@ const calls: SqliteCalls = {
   async delete(id) {
     statement('DELETE FROM tasks WHERE id = ?', [id]).stepReset();
   },
+  async deleteByStatus(statuses) {
+    statement(`DELETE FROM tasks WHERE status IN (${statuses.map(() => '?').join()})`, statuses).stepReset();
+    return Number(rows('SELECT changes() AS count')[0]?.['count']);
+  },
   async compact() {
     for (const each of prepared.values()) each.finalize();
     prepared.clear();

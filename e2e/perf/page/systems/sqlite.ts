@@ -39,6 +39,7 @@ export const system: System = {
       countStatus: (status) => ask('countStatus', status),
       update: (id, changes) => ask('update', id, changes),
       delete: (id) => ask('delete', id),
+      deleteByStatus: (statuses) => ask('deleteByStatus', statuses),
       compact: () => ask('compact'),
       recoveredCommits: async () => undefined,
       async close() {
