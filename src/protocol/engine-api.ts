@@ -22,9 +22,17 @@ export type WriteRequest =
       readonly collection: string;
       readonly rows: readonly Row[];
       readonly encoded?: EncodedRows;
+      /** The same rows, in parts that the engine was shown before. */
+      readonly parts?: readonly RowsAhead[];
     }
   /** Inserts or replaces all rows or none. */
-  | { readonly type: 'put'; readonly collection: string; readonly rows: readonly Row[]; readonly encoded?: EncodedRows }
+  | {
+      readonly type: 'put';
+      readonly collection: string;
+      readonly rows: readonly Row[];
+      readonly encoded?: EncodedRows;
+      readonly parts?: readonly RowsAhead[];
+    }
   | { readonly type: 'update'; readonly collection: string; readonly key: Key; readonly changes: Changes }
   | { readonly type: 'updateMany'; readonly collection: string; readonly selector: Selector; readonly changes: Changes }
   | { readonly type: 'delete'; readonly collection: string; readonly key: Key }
@@ -37,6 +45,9 @@ export type WriteRequest =
 
 /** The same rows in the same order as batches of the row codec: the log then need not encode them again. */
 export type EncodedRows = readonly Uint8Array[];
+
+/** Rows of a write that comes later. What else the engine knows of them is its own affair. */
+export type RowsAhead = { readonly rows: readonly Row[] };
 
 /** Fields to replace (`undefined` removes), or update operators on dotted paths. */
 export type Changes = { readonly [fieldOrOperator: string]: unknown };
@@ -196,6 +207,8 @@ export interface EngineApi {
   distinct(collection: string, path: string, selector: Selector): MaybePromise<readonly unknown[]>;
   explain(collection: string, find: FindSpec): MaybePromise<Explanation>;
   write(request: WriteRequest, options: WriteOptions): MaybePromise<WriteOutcome>;
+  /** Works ahead on rows of a write that is still arriving. Changes nothing and refuses nothing. */
+  study(collection: string, rows: readonly Row[]): RowsAhead;
   /** The rows that an update would give, without writing: the first half of a validated update (see `replace`). */
   preview(
     request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>,

@@ -14,6 +14,7 @@ import type {
   Health,
   LongOptions,
   RowCursor,
+  RowsAhead,
   VerifyReport,
   WriteOptions,
   WriteOutcome,
@@ -134,6 +135,10 @@ export class MemoryEngine implements EngineApi {
       if (signal?.aborted) throw new StoreError('call/aborted', 'The write was aborted.');
       return { value: this.#apply(request), durability };
     });
+  }
+
+  study(_collection: string, rows: readonly Row[]): RowsAhead {
+    return { rows };
   }
 
   preview(request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>): readonly { before: Row; after: Row }[] {

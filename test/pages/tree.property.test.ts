@@ -133,7 +133,8 @@ class TreeStory {
     const fresh = keys.filter((key) => !this.head.has(key));
     const values = fresh.map((key) => this.value(key));
     const progress = { at: 0 };
-    await this.change(() => this.tree.insertSorted(fresh, this.hasValues ? values : undefined, progress));
+    const given = this.hasValues ? { values, weights: values.map(weigh) } : {};
+    await this.change(() => this.tree.insertSorted(fresh, progress, given));
     for (const [at, key] of fresh.entries()) this.head.set(key, values[at]!);
   }
 

@@ -24,6 +24,7 @@ import type {
   Page,
   RecoveryReport,
   RowCursor,
+  RowsAhead,
   VerifyReport,
   WriteOptions,
   WriteOutcome,
@@ -65,6 +66,7 @@ import {
   type Recovered,
   type RowValidator,
   type StoreState,
+  studyRows,
 } from '../transactions/index.ts';
 import { createWalWriter } from '../wal/index.ts';
 import { planCatalogue } from './catalogue-plan.ts';
@@ -328,6 +330,10 @@ export class Engine implements EngineApi {
       signal,
       creates: singleCreate(request),
     });
+  }
+
+  study(collection: string, rows: readonly Row[]): RowsAhead {
+    return studyRows(this.#state.collections.get(collection), rows);
   }
 
   preview(

@@ -14,14 +14,15 @@ import type { FindSpec, PipelineSpec, Selector } from '../../src/protocol/defini
 import type {
   ChangeEvent,
   Durability,
-  EncodedRows,
   EngineApi,
   Explanation,
   LongOptions,
   MaybePromise,
   Progress,
   RowCursor,
+  RowsAhead,
   WriteOutcome,
+  WriteRequest,
 } from '../../src/protocol/engine-api.ts';
 import { type RawFind, toFindSpec, toLiveSpec, toPageSpec, toPipeline } from '../../src/protocol/find-spec.ts';
 import type { LiveRequest } from '../../src/protocol/live.ts';
@@ -69,9 +70,12 @@ type Running = {
 type Batch = {
   readonly call: Extract<Call, readonly ['batch', ...unknown[]]>;
   readonly rows: Row[];
+  readonly parts: RowsAhead[];
   readonly encoded: Uint8Array[];
   readonly controller: AbortController | undefined;
 };
+
+type RowsWrite = Extract<WriteRequest, { readonly type: 'create' | 'put' }>;
 
 /** Starts to serve. Answers a function that ends it. */
 export function servePort(engine: EngineApi, port: MessagePort): () => void {
@@ -180,7 +184,12 @@ class PortServer {
       case 'explain':
         return this.#answer(id, this.#explain(call[2], call[3], call[4]));
       case 'write':
-        return this.#writeRows(call, call[5], rows, bytes && [bytes], call[6] ? this.#cancellable(id) : undefined);
+        return this.#writeRows(
+          call,
+          call[5],
+          bytes === undefined ? { rows } : { rows, encoded: [bytes] },
+          call[6] ? this.#cancellable(id) : undefined,
+        );
       case 'plain':
         assertDurability(call[4]);
         if (call[6]) return this.#updateChecked(id, call[3] as PlainUpdate, call[4]);
@@ -255,13 +264,12 @@ class PortServer {
   #writeRows(
     [, id, collection, type]: Extract<Call, readonly ['write' | 'batch', ...unknown[]]>,
     durability: Durability | undefined,
-    rows: readonly Row[],
-    encoded: EncodedRows | undefined,
+    { rows, encoded, parts }: Pick<RowsWrite, 'rows' | 'encoded' | 'parts'>,
     controller: AbortController | undefined,
   ): void {
     assertDurability(durability);
     const options = { durability, signal: controller?.signal };
-    const request = { type, collection, rows, ...(encoded === undefined ? {} : { encoded }) };
+    const request: RowsWrite = { type, collection, rows, ...(encoded && { encoded }), ...(parts && { parts }) };
     return this.#answerWrite(id, this.#engine.write(request, options));
   }
 
@@ -272,7 +280,7 @@ class PortServer {
       // Nothing of it has reached the engine.
       this.#fail(id, new StoreError('call/aborted', 'The write was aborted.', { details: { collection: call[2] } }));
     };
-    this.#running.set(id, { cancel, batch: { call, rows: [], encoded: [], controller } });
+    this.#running.set(id, { cancel, batch: { call, rows: [], parts: [], encoded: [], controller } });
   }
 
   #addRows(id: number, rows: readonly Row[], bytes: Uint8Array, isLast: boolean): void {
@@ -281,12 +289,13 @@ class PortServer {
     if (batch === undefined) return;
     for (const row of rows) batch.rows.push(row);
     batch.encoded.push(bytes);
+    batch.parts.push(this.#engine.study(batch.call[2], rows));
     if (!isLast) return;
     const { call, controller } = batch;
     this.#running.delete(id);
     this.#whenMigrated(id, call[2], () => {
       if (controller !== undefined) this.#running.set(id, { cancel: () => controller.abort() });
-      this.#writeRows(call, call[4], batch.rows, batch.encoded, controller);
+      this.#writeRows(call, call[4], batch, controller);
     });
   }
 

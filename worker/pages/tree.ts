@@ -101,13 +101,17 @@ export class Tree {
   }
 
   /**
-   * Inserts keys that ascend strictly and are all new, from position `from` on, with their values. Leaf by leaf, so that
-   * a run of neighbours costs one path and one merge. Answers the position reached: after a page miss, go on from there.
+   * Inserts keys that ascend strictly and are all new, from position `at` on, with their values and the weights of
+   * these. Leaf by leaf, so that a run of neighbours costs one path and one merge. After a page miss, go on from there.
    */
-  insertSorted(keys: readonly string[], values: readonly unknown[] | undefined, progress: { at: number }): void {
+  insertSorted(
+    keys: readonly string[],
+    progress: { at: number },
+    { values, weights }: { readonly values?: readonly unknown[]; readonly weights?: readonly number[] } = {},
+  ): void {
     while (progress.at < keys.length) {
       const leaf = this.#writable(this.#descend(keys[progress.at]!));
-      const end = this.#runEnd(leaf, keys, values, progress.at);
+      const end = this.#runEnd(leaf, keys, weights, progress.at);
       const isAppend = leaf.keys.length === 0 || keys[progress.at]! > leaf.keys[leaf.keys.length - 1]!;
       if (isAppend) {
         for (let i = progress.at; i < end; i += 1) leaf.keys.push(keys[i]!);
@@ -124,7 +128,7 @@ export class Tree {
   }
 
   /** Where the run of keys ends that go into one leaf: at its upper bound, or with the entry that makes it overflow. */
-  #runEnd(leaf: Leaf, keys: readonly string[], values: readonly unknown[] | undefined, start: number): number {
+  #runEnd(leaf: Leaf, keys: readonly string[], weights: readonly number[] | undefined, start: number): number {
     const high = this.#high;
     let { bytes } = leaf;
     let room = LEAF_ENTRIES_MAX - leaf.keys.length;
@@ -132,7 +136,7 @@ export class Tree {
     while (end < keys.length && room >= 0 && bytes <= LEAF_BYTES_MAX) {
       const key = keys[end]!;
       if (high !== undefined && key >= high) break;
-      bytes += key.length + KEY_OVERHEAD_BYTES + (this.#weigh === undefined ? 0 : this.#weigh(values![end]));
+      bytes += key.length + KEY_OVERHEAD_BYTES + (weights === undefined ? 0 : weights[end]!);
       room -= 1;
       end += 1;
     }

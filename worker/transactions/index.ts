@@ -12,3 +12,4 @@ export {
 export { type MigratedRows, migrationFailed, prepareMigrated } from './prepare-migrated.ts';
 export { type Recovered, recover } from './recovery.ts';
 export type { StoreState } from './store-state.ts';
+export { studyRows } from './studied-rows.ts';

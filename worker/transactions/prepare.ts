@@ -7,13 +7,14 @@ import { estimateRowBytes } from '../../src/base/codec/index.ts';
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import type { WriteRequest } from '../../src/protocol/engine-api.ts';
+import type { RowsAhead, WriteRequest } from '../../src/protocol/engine-api.ts';
 import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
 import { BlobRow } from '../pages/index.ts';
 import { applyChanges } from '../query/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import { DELETE_TOGETHER_MIN, type RowDeletes } from './delete-rows.ts';
 import type { StoreState } from './store-state.ts';
+import { type JoinedRows, joinStudied } from './studied-rows.ts';
 import { type PreparedWrite, presentRow, type RowChange, type RowInserts, storedRow } from './write-task.ts';
 
 /** What is wrong with a row by the collection's schema; [] when nothing is. */
@@ -85,9 +86,10 @@ function prepareRows(
       wrong.push({ row, key: rows[row]?.[collection.spec.key], code: error.code, rule: error.message });
     }
   };
-  const keys: string[] = new Array(rows.length);
-  let isAscending = true;
-  for (let i = 0; i < rows.length; i += 1) {
+  const studied = joinStudied(collection.spec.key, request.parts);
+  const keys = studied === undefined ? new Array<string>(rows.length) : studied.keys;
+  let isAscending = studied?.isAscending ?? true;
+  for (let i = 0; studied === undefined && i < rows.length; i += 1) {
     try {
       keys[i] = encodePrimaryKey(collection.keyOf(rows[i]!));
       if (i > 0 && keys[i - 1]! >= keys[i]!) isAscending = false;
@@ -100,7 +102,7 @@ function prepareRows(
   throwWrong(collection, rows.length, wrong, errors);
   const validate = context.validatorOf(collection);
   const hasUnique = collection.indexes.some(({ spec }) => spec.unique);
-  const inserts = planInserts(context, collection, { keys, rows, isAscending });
+  const inserts = planInserts(context, collection, { keys, rows, isAscending, studied, parts: request.parts });
   if (inserts !== undefined) {
     return { collection, changes: [], inserts, encoded: request.encoded, blobs: [], value: undefined };
   }
@@ -150,21 +152,33 @@ const BULK_ROWS_MIN = 32;
 function planInserts(
   { validatorOf }: PrepareContext,
   collection: CollectionState,
-  given: { readonly keys: readonly string[]; readonly rows: readonly Row[]; readonly isAscending: boolean },
+  given: {
+    readonly keys: readonly string[];
+    readonly rows: readonly Row[];
+    readonly isAscending: boolean;
+    readonly studied?: JoinedRows | undefined;
+    readonly parts?: readonly RowsAhead[] | undefined;
+  },
 ): RowInserts | undefined {
   let { keys, rows } = given;
   if (rows.length < BULK_ROWS_MIN || validatorOf(collection) !== undefined) return undefined;
   if (collection.indexes.some(({ spec }) => spec.unique)) return undefined;
-  if (rows.some((row) => estimateRowBytes(row) >= LONG_KEY_ROW_BYTES)) return undefined;
+  let weights = given.studied?.weights ?? rows.map(estimateRowBytes);
+  if (given.studied === undefined ? weights.some(mayHaveLongKey) : mayHaveLongKey(given.studied.weightMax))
+    return undefined;
   if (!given.isAscending) {
     const order = Array.from(keys.keys()).sort((a, b) => (given.keys[a]! < given.keys[b]! ? -1 : 1));
     keys = order.map((at) => given.keys[at]!);
     rows = order.map((at) => given.rows[at]!);
+    const unordered = weights;
+    weights = order.map((at) => unordered[at]!);
     if (keys.some((key, at) => at > 0 && key === keys[at - 1])) return undefined;
   }
   if (!collection.primary.isBelow(keys[0]!) && keys.some((key) => collection.primary.has(key))) return undefined;
-  return { keys, rows, done: new Map() };
+  return { keys, rows, weights, parts: given.parts, done: new Map() };
 }
+
+const mayHaveLongKey = (rowBytes: number): boolean => rowBytes >= LONG_KEY_ROW_BYTES;
 
 /** Rows that single calls create, prepared together; undefined when they have to be prepared one by one. */
 export function prepareCreates(context: PrepareContext, name: string, rows: readonly Row[]): PreparedWrite | undefined {

@@ -5,7 +5,7 @@
 import { toLsn } from '../../src/base/ids.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { RecoveryReport } from '../../src/protocol/engine-api.ts';
-import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
+import { type CollectionState, encodePrimaryKey, weighRow } from '../indexes/index.ts';
 import { BlobRow } from '../pages/index.ts';
 import type { Storage } from '../storage/index.ts';
 import { type Compression, quarantineTail, readWal } from '../wal/index.ts';
@@ -130,7 +130,8 @@ class Replay {
     const { primary } = collection;
     const isFresh = space.whenResident(() => primary.isBelow(keys[0]!) || !keys.some((key) => primary.has(key)));
     if (isFresh instanceof Promise ? await isFresh : isFresh) {
-      const write = { collection, changes: [], inserts: { keys, rows, done: new Map() }, ...NOTHING_ELSE };
+      const inserts = { keys, rows, weights: rows.map(weighRow), parts: undefined, done: new Map() };
+      const write = { collection, changes: [], inserts, ...NOTHING_ELSE };
       const applying = space.whenResident(() => applyWrite(write));
       if (applying instanceof Promise) await applying;
       return;
