@@ -144,7 +144,7 @@ describe('tailed log', () => {
   test.each([
     ['strict', append(20, 1, STRICT)],
     ['with a blob', append(20, 1, { blobs: [{ id: toBlobId(1), bytes: new Uint8Array(5) }] })],
-    ['large', { ...append(20, 1), records: range(20, 30).map((lsn) => record(lsn, 48 * 1024)) }],
+    ['large', { ...append(20, 1), records: range(20, 120).map((lsn) => record(lsn, 48 * 1024)) }],
   ] as const)('[B1] an append that is %s takes what waits with it', async (_, batch) => {
     const home = createHome();
     const storage = await opened(home);

@@ -20,6 +20,9 @@ const TURN_BYTES: number = 1024 * 1024;
 /** An empty tail gives back a file that has grown beyond this. */
 const KEPT_BYTES: number = 1024 * 1024;
 
+/** Bytes that are read at once. */
+const READ_BYTES: number = 1024 * 1024;
+
 type Region = { readonly base: number; used: number; lastLsn: number };
 
 export class Tail {
@@ -91,13 +94,14 @@ export class Tail {
     else this.#file.truncate(base + used);
   }
 
-  /** Up to `limit` records with an LSN above `after`, ascending; views into one buffer. */
-  records(after: Lsn, limit: number): readonly LogRecord[] {
+  /** Up to `limit` records with an LSN above `after`, ascending; no more are read after about `bytesMax`. */
+  records(after: Lsn, limit: number, bytesMax: number): readonly LogRecord[] {
     const floor = Math.max(after, this.#dropped);
     const records: LogRecord[] = [];
     let at = this.#first;
+    let read = 0;
     while (at < this.#batches.length && this.#batches[at]!.lastLsn <= floor) at++;
-    while (at < this.#batches.length && records.length < limit) {
+    while (at < this.#batches.length && records.length < limit && read < bytesMax) {
       const run = this.#runFrom(at, limit - records.length);
       const start = run[0]!.at;
       const bytes = this.#read(start, run.at(-1)!.at + run.at(-1)!.byteLength);
@@ -108,6 +112,7 @@ export class Tail {
         }
       }
       at += run.length;
+      read += bytes.byteLength;
     }
     return records.slice(0, limit);
   }
@@ -162,16 +167,18 @@ export class Tail {
     }
   }
 
-  /** Neighbours in the file, which are read at once, with at least `records` records where there are as many. */
+  /** Neighbours in the file, which are read at once: with about so many records, and READ_BYTES. */
   #runFrom(index: number, records: number): readonly TailBatch[] {
     const run: TailBatch[] = [];
     let count = 0;
-    for (let at = index; at < this.#batches.length && count < records; at++) {
+    let bytes = 0;
+    for (let at = index; at < this.#batches.length && count < records && bytes < READ_BYTES; at++) {
       const batch = this.#batches[at]!;
       const before = run.at(-1);
       if (before !== undefined && before.at + before.byteLength !== batch.at) break;
       run.push(batch);
       count += batch.lastLsn - batch.firstLsn + 1;
+      bytes += batch.byteLength;
     }
     return run;
   }

@@ -21,10 +21,14 @@ import { Tail } from './tail.ts';
 
 /** Name in the meta store of the file that is the tail. Permanent. */
 const TAIL_KEY = 'tail';
-/** Appends of more bytes go to the store: writing to the file blocks the thread, a transaction does not. */
-export const TAIL_APPEND_BYTES_MAX: number = 256 * 1024;
-/** Records that go from the tail to the store in one transaction. */
+/**
+ * Appends of more bytes go to the store: writing to the file blocks the thread, a transaction does not. Up to here the file
+ * is faster all the same: 2 MiB take 2 to 8 ms, and a bulk insert of 20,000 rows a seventh less time.
+ */
+const TAIL_APPEND_BYTES_MAX = 4 * 1024 * 1024;
+/** Records that go from the tail to the store in one transaction, and about how many bytes. */
 const MOVE_RECORDS_MAX = 1_000;
+const MOVE_BYTES_MAX = 4 * 1024 * 1024;
 /**
  * A file that is no faster than this at its best costs more than a transaction. Chromium's private windows keep such
  * files in another process: 0.6 ms for a small write.
@@ -127,7 +131,7 @@ export class TailedLog implements LogStore {
   async quarantine(after: Lsn): Promise<number> {
     await this.#align();
     for (;;) {
-      const records = firstRun(this.#waitingAfter(toLsn(0), MOVE_RECORDS_MAX));
+      const records = firstRun(this.#waitingFirst());
       if (records.length === 0) break;
       await this.#store.append({ records, blobs: [], durability: 'relaxed' });
       this.#drop(records.at(-1)!.lsn);
@@ -174,7 +178,8 @@ export class TailedLog implements LogStore {
     else if (file === 'locked')
       this.#foreign = new Tail(bytesAsFile(await this.#folder.readLocked(name))).records(
         toLsn(0),
-        Number.MAX_SAFE_INTEGER,
+        Number.POSITIVE_INFINITY,
+        Number.POSITIVE_INFINITY,
       );
     else this.#use(new Tail(file));
   }
@@ -265,11 +270,11 @@ export class TailedLog implements LogStore {
 
   async #appendToStore(batch: LogAppend): Promise<void> {
     assertAppend(batch);
-    let waiting = this.#waitingAfter(toLsn(0), MOVE_RECORDS_MAX);
-    while (waiting.length === MOVE_RECORDS_MAX) {
+    let waiting = this.#waitingFirst();
+    while (waiting.length > 0 && this.#waitingAfter(waiting.at(-1)!.lsn, 1).length > 0) {
       await this.#store.append({ records: waiting, blobs: [], durability: batch.durability });
       this.#drop(waiting.at(-1)!.lsn);
-      waiting = this.#waitingAfter(toLsn(0), MOVE_RECORDS_MAX);
+      waiting = this.#waitingFirst();
     }
     await this.#store.append(waiting.length === 0 ? batch : { ...batch, records: [...waiting, ...batch.records] });
     const { lsn } = batch.records.at(-1)!;
@@ -278,9 +283,22 @@ export class TailedLog implements LogStore {
     if (this.#state === 'untried' && batch.durability === 'relaxed') this.#create();
   }
 
-  #waitingAfter(after: Lsn, limit: number): readonly LogRecord[] {
+  /** Up to `limit` records; no more are looked for after about `bytes`. */
+  #waitingAfter(after: Lsn, limit: number, bytes: number = Number.POSITIVE_INFINITY): readonly LogRecord[] {
     if (this.#foreign.length > 0) return this.#foreign.filter(({ lsn }) => lsn > after).slice(0, limit);
-    return this.#tail === undefined || this.#tail.isEmpty ? [] : this.#tail.records(after, limit);
+    return this.#tail === undefined || this.#tail.isEmpty ? [] : this.#tail.records(after, limit, bytes);
+  }
+
+  /** The oldest that wait, as many as may go in one transaction. */
+  #waitingFirst(): readonly LogRecord[] {
+    const first: LogRecord[] = [];
+    let bytes = 0;
+    for (const record of this.#waitingAfter(toLsn(0), MOVE_RECORDS_MAX, MOVE_BYTES_MAX)) {
+      if (bytes > MOVE_BYTES_MAX) break;
+      first.push(record);
+      bytes += record.bytes.byteLength;
+    }
+    return first;
   }
 
   #drop(upTo: Lsn): void {
