@@ -40,6 +40,12 @@ export class IndexState {
     this.#single = this.#readers.length === 1 && !multi && !sparse && !options.accepts ? this.#readers[0] : undefined;
   }
 
+  /** The same index over another tree. */
+  withTree(tree: Tree): IndexState {
+    const { spec, state, meetsArrays } = this;
+    return new IndexState({ spec, tree, state, meetsArrays, accepts: this.#accepts });
+  }
+
   entriesOf(row: Row): IndexEntries {
     const single = this.#single;
     if (single !== undefined) {

@@ -18,3 +18,4 @@ export {
   readKey,
   wantKey,
 } from './tree-reader.ts';
+export { ForkedSpace, type NodeSource } from './tree-space.ts';

@@ -12,6 +12,7 @@ import type { MaybePromise } from '../../src/protocol/engine-api.ts';
 import type { PageStore } from '../storage/index.ts';
 import type { NodeRef, TreeNode } from './node.ts';
 import { decodePage, type PageKind } from './page-format.ts';
+import type { TreeSpace } from './tree-space.ts';
 
 /** Thrown by synchronous readers; caught by `whenResident` only. One object, as a stack for each would cost more. */
 export const PAGE_MISS: Error = new Error('A page is not in memory.');
@@ -22,7 +23,7 @@ const ROW_HEAP_FACTOR = 2.2;
 export const heapBytes = (node: TreeNode): number =>
   node.isLeaf && node.values !== undefined ? node.bytes * ROW_HEAP_FACTOR : node.bytes;
 
-export class PageSpace {
+export class PageSpace implements TreeSpace {
   readonly #store: PageStore;
   readonly #cacheBytesMax: number;
   readonly #cache: Map<number, TreeNode> = new Map();

@@ -5,8 +5,8 @@
 
 import { type Branch, childIndex, type Leaf, lowerBound, type NodeRef } from './node.ts';
 import { BlobRow } from './page-format.ts';
-import type { PageSpace } from './page-space.ts';
 import type { TreeState } from './tree.ts';
+import type { NodeSource } from './tree-space.ts';
 
 export { BlobRow };
 
@@ -15,7 +15,7 @@ export type KeyRange = { readonly from: string | undefined; readonly to: string 
 
 export const ALL_KEYS: KeyRange = { from: undefined, to: undefined };
 
-export function readKey(space: PageSpace, state: TreeState, key: string): unknown {
+export function readKey(space: NodeSource, state: TreeState, key: string): unknown {
   const leaf = leafOf(space, state.root, key);
   const at = lowerBound(leaf.keys, key);
   if (leaf.keys[at] !== key) return undefined;
@@ -23,7 +23,7 @@ export function readKey(space: PageSpace, state: TreeState, key: string): unknow
 }
 
 /** Notes the next page on the way to `key` that is not in memory, for the next load. Answers whether all was there. */
-export function wantKey(space: PageSpace, root: NodeRef, key: string): boolean {
+export function wantKey(space: NodeSource, root: NodeRef, key: string): boolean {
   let ref = root;
   for (;;) {
     const node = space.peek(ref);
@@ -36,7 +36,7 @@ export function wantKey(space: PageSpace, root: NodeRef, key: string): boolean {
   }
 }
 
-function leafOf(space: PageSpace, root: NodeRef, key: string): Leaf {
+function leafOf(space: NodeSource, root: NodeRef, key: string): Leaf {
   let node = space.resolve(root);
   while (!node.isLeaf) node = space.resolve(node.children[childIndex(node.keys, key)]!);
   return node;
@@ -50,14 +50,14 @@ export const NOT_RESIDENT: unique symbol = Symbol('not resident');
  * for each key.
  */
 export class KeyReader {
-  readonly #space: PageSpace;
+  readonly #space: NodeSource;
   readonly #root: NodeRef;
   #leaf: Leaf | undefined;
   /** The leaf has all keys from `low` (included) to `high` (excluded); undefined is open. */
   #low: string | undefined;
   #high: string | undefined;
 
-  constructor(space: PageSpace, state: TreeState) {
+  constructor(space: NodeSource, state: TreeState) {
     this.#space = space;
     this.#root = state.root;
   }
@@ -107,7 +107,7 @@ export class KeyReader {
 }
 
 /** How many keys are below `key`. One descent: branches count what is below them. */
-export function rankOf(space: PageSpace, state: TreeState, key: string): number {
+export function rankOf(space: NodeSource, state: TreeState, key: string): number {
   let node = space.resolve(state.root);
   let rank = 0;
   while (!node.isLeaf) {
@@ -118,7 +118,7 @@ export function rankOf(space: PageSpace, state: TreeState, key: string): number 
   return rank + lowerBound(node.keys, key);
 }
 
-export function countRange(space: PageSpace, state: TreeState, range: KeyRange): number {
+export function countRange(space: NodeSource, state: TreeState, range: KeyRange): number {
   const below = range.from === undefined ? 0 : rankOf(space, state, range.from);
   const end = range.to === undefined ? state.count : rankOf(space, state, range.to);
   return Math.max(0, end - below);
@@ -128,13 +128,13 @@ export function countRange(space: PageSpace, state: TreeState, range: KeyRange):
  * About how many keys a range has: exact as far as its borders are in memory, half of a page that is not. Loads nothing
  * and asks for nothing.
  */
-export function estimateRange(space: PageSpace, state: TreeState, range: KeyRange): number {
+export function estimateRange(space: NodeSource, state: TreeState, range: KeyRange): number {
   const below = range.from === undefined ? 0 : estimateRank(space, state, range.from);
   const end = range.to === undefined ? state.count : estimateRank(space, state, range.to);
   return Math.max(0, end - below);
 }
 
-function estimateRank(space: PageSpace, state: TreeState, key: string): number {
+function estimateRank(space: NodeSource, state: TreeState, key: string): number {
   let node = space.peek(state.root);
   let rank = 0;
   let { count } = state;
@@ -164,7 +164,7 @@ export type LeafRun = {
  * goes on where it was.
  */
 export class LeafScan {
-  readonly #space: PageSpace;
+  readonly #space: NodeSource;
   readonly #state: TreeState;
   readonly #range: KeyRange;
   readonly #reverse: boolean;
@@ -173,7 +173,7 @@ export class LeafScan {
   #leaf: Leaf | undefined;
   #position: 'start' | 'inside' | 'done' = 'start';
 
-  constructor(space: PageSpace, state: TreeState, range: KeyRange, options: { readonly reverse: boolean }) {
+  constructor(space: NodeSource, state: TreeState, range: KeyRange, options: { readonly reverse: boolean }) {
     this.#space = space;
     this.#state = state;
     this.#range = range;

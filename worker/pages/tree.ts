@@ -7,7 +7,7 @@
  * it was (PAGE-2). Changes are idempotent, so a caller repeats them after a miss.
  */
 import { BRANCH_ENTRY_BYTES, Branch, childIndex, Leaf, lowerBound, type NodeRef, type TreeNode } from './node.ts';
-import type { PageSpace } from './page-space.ts';
+import type { TreeSpace } from './tree-space.ts';
 
 /** Estimated bytes at which a leaf is split. Encoded leaves come out at about two thirds of it, under one record. */
 export const LEAF_BYTES_MAX: number = 40 * 1024;
@@ -21,7 +21,7 @@ export type TreeState = { readonly root: NodeRef; readonly count: number };
 
 export class Tree {
   readonly id: number;
-  readonly space: PageSpace;
+  readonly space: TreeSpace;
   /** Estimated bytes of a value on a page; undefined in trees that have keys only. */
   readonly #weigh: ((value: unknown) => number) | undefined;
   root: NodeRef;
@@ -37,7 +37,7 @@ export class Tree {
 
   constructor(
     id: number,
-    space: PageSpace,
+    space: TreeSpace,
     state: TreeState | undefined,
     weigh: ((value: unknown) => number) | undefined,
   ) {
@@ -261,6 +261,11 @@ export class Tree {
     this.#leaf = undefined;
     this.root = state.root;
     this.count = state.count;
+  }
+
+  /** A tree that begins as a state of this one, and changes in a space of its own. */
+  fork(space: TreeSpace, state: TreeState): Tree {
+    return new Tree(this.id, space, state, this.#weigh);
   }
 
   /** Lets go of a remembered path, for when pages were replaced behind the tree's back. */

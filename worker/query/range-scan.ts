@@ -1,8 +1,8 @@
 /** Walks ranges of one tree, run by run. Throws PAGE_MISS when a leaf is not in memory, and goes on when called again. */
-import { type KeyRange, type LeafRun, LeafScan, type PageSpace, type TreeState } from '../pages/index.ts';
+import { type KeyRange, type LeafRun, LeafScan, type NodeSource, type TreeState } from '../pages/index.ts';
 
 export class RangeScan {
-  readonly #space: PageSpace;
+  readonly #space: NodeSource;
   readonly #state: TreeState;
   readonly #ranges: readonly KeyRange[];
   readonly #reverse: boolean;
@@ -10,7 +10,7 @@ export class RangeScan {
   #scan: LeafScan | undefined;
 
   /** `ranges` ascend and do not overlap; `reverse` walks them from the end. */
-  constructor(space: PageSpace, state: TreeState, ranges: readonly KeyRange[], { reverse }: { reverse: boolean }) {
+  constructor(space: NodeSource, state: TreeState, ranges: readonly KeyRange[], { reverse }: { reverse: boolean }) {
     this.#space = space;
     this.#state = state;
     this.#ranges = ranges;
