@@ -6,7 +6,7 @@ export function checkOptions(
   options: object,
   known: readonly string[],
   later: readonly string[],
-  area: 'store' | 'collection' | 'index' | 'query',
+  area: 'store' | 'collection' | 'index' | 'query' | 'transaction',
   details: Readonly<Record<string, unknown>>,
 ): void {
   for (const option of Object.keys(options)) {

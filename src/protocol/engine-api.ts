@@ -53,7 +53,8 @@ export type RowsAhead = { readonly rows: readonly Row[] };
 export type Changes = { readonly [fieldOrOperator: string]: unknown };
 
 export type WriteOutcome = {
-  readonly durability: DurabilityGiven;
+  /** Undefined inside of a transaction: its commit tells. */
+  readonly durability: DurabilityGiven | undefined;
   /**
    * create, put: nothing. update: the new row, or undefined when absent. updateMany, deleteMany: how many.
    * delete: whether it was there. replace: whether it was done (false means conflict).
@@ -167,6 +168,7 @@ export type Health = {
   readonly cacheBytes: number;
   readonly dirtyBytes: number;
   readonly openSnapshots: number;
+  readonly openTransactions: number;
   readonly recovery: RecoveryReport;
   readonly collections: readonly { readonly collection: string; readonly rows: number }[];
   /** Of collections that had rows of an older version when the store was opened. */
@@ -192,6 +194,46 @@ export type MigratedBatch =
   | { readonly rows: readonly Row[] }
   | { readonly rows?: never; readonly row: number; readonly version: number; readonly reason: string };
 
+/** A key of a collection. */
+export type KeyName = readonly [collection: string, key: Key];
+
+export type BeginOptions = {
+  /** Default: false. Writes and locks are refused, nothing is noted, and the commit never fails. */
+  readonly readOnly: boolean;
+  /** Default: the store's. */
+  readonly durability: Durability | undefined;
+  /** After so long it is rolled back, unless its commit is being stored. */
+  readonly timeoutMs: number;
+  /** Held from the beginning, before anything is read: an attempt after a lost race asks for what it will need. */
+  readonly locks: readonly KeyName[];
+};
+
+/** What to do after an attempt that was rolled back: undefined when another one would not help. */
+export type RetryAdvice = { readonly locks: readonly KeyName[] } | undefined;
+
+/**
+ * One attempt. Calls take effect in the order in which they are made; reads see the snapshot and the transaction's own
+ * writes. Errors `transaction/conflict`, `/deadlock` and `/timeout` end it: later calls fail with the same error.
+ */
+export interface EngineTransaction
+  extends Pick<
+    EngineApi,
+    'get' | 'getMany' | 'find' | 'aggregate' | 'page' | 'count' | 'distinct' | 'explain' | 'write' | 'preview'
+  > {
+  /** Among the transactions of the engine: what errors name. */
+  readonly id: number;
+  /** Resolves once no other transaction holds the key. What has been read so far must still be true by then. */
+  lock(collection: string, key: Key): MaybePromise<void>;
+  /** Answers the savepoint's number. */
+  savepoint(): MaybePromise<number>;
+  /** What was written since is gone; locks, and what was read, stay. */
+  rollbackTo(savepoint: number): MaybePromise<void>;
+  /** Whole or not at all. Without writes it only ends. */
+  commit(): MaybePromise<WriteOutcome>;
+  /** Safe to repeat, and after the end. */
+  rollback(): RetryAdvice;
+}
+
 export type EngineState = 'opening' | 'open' | 'closing' | 'closed' | 'poisoned';
 
 export interface EngineApi {
@@ -213,6 +255,8 @@ export interface EngineApi {
   preview(
     request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>,
   ): MaybePromise<readonly { readonly before: Row; readonly after: Row }[]>;
+  /** Begins a transaction. Whoever began it must end it: by its commit, or by rolling it back. */
+  begin(options: BeginOptions): EngineTransaction;
   createIndex(collection: string, index: IndexSpec, options: LongOptions): Promise<void>;
   dropIndex(collection: string, name: string): Promise<void>;
   indexes(collection: string): readonly IndexInfo[];

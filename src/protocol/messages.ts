@@ -9,7 +9,7 @@
 import type { Key, Row } from '../base/row.ts';
 import type { StoreErrorWire } from '../base/store-error.ts';
 import type { PipelineSpec, Selector } from './definition.ts';
-import type { Durability, DurabilityGiven, WriteRequest } from './engine-api.ts';
+import type { Durability, DurabilityGiven, KeyName, WriteRequest } from './engine-api.ts';
 import type { RawFind } from './find-spec.ts';
 import type { LiveKind, Script } from './live.ts';
 
@@ -64,9 +64,24 @@ export type Call =
   | ['verify', id: number, repair: boolean]
   | ['compact', id: number]
   | ['health', id: number]
+  | TransactionCall
+  /** A call inside of a transaction: one that reads or writes rows. Made by the link when the call is sent. */
+  | ['in', id: number, transaction: number, call: Call]
   /** The page has taken a chunk of stream or subscription `id`, or a LIVE message (LIVE_WINDOW), and wants one more. */
   | ['pull', id: number]
   | ['cancel', id: number];
+
+/**
+ * `transaction` is a number that the client has not used before. Its calls may follow at once, also in the same message:
+ * they wait for what they need. `rollback` is answered with a RetryAdvice, `commit` with the durability given.
+ */
+export type TransactionCall =
+  | ['begin', id: number, transaction: number, options: { readonly locks?: readonly KeyName[] | undefined }]
+  | ['savepoint', id: number, transaction: number]
+  | ['rollbackTo', id: number, transaction: number, savepoint: number]
+  | ['lock', id: number, transaction: number, collection: string, key: Key]
+  | ['commit', id: number, transaction: number]
+  | ['rollback', id: number, transaction: number];
 
 export type WriteFlags = [durability: Durability | undefined, isCancellable: boolean];
 

@@ -25,13 +25,15 @@ export type FindOptions = {
   readonly chunk?: number;
 };
 
-/** Calls on one collection. */
+type Target = Pick<EngineApi, 'write' | 'get' | 'getMany' | 'count' | 'distinct' | 'find' | 'page' | 'explain'>;
+
+/** Calls on one collection, of an engine or inside of a transaction. */
 export class Verbs {
-  readonly #engine: EngineApi;
+  readonly #engine: Target;
   readonly #collection: string;
   readonly #durability: Durability | undefined;
 
-  constructor(engine: EngineApi, collection: string, durability: Durability | undefined) {
+  constructor(engine: Target, collection: string, durability: Durability | undefined) {
     this.#engine = engine;
     this.#collection = collection;
     this.#durability = durability;
@@ -106,7 +108,7 @@ export class Verbs {
   }
 }
 
-export function verbsOf(engine: EngineApi, collection = 'items', durability?: Durability): Verbs {
+export function verbsOf(engine: Target, collection = 'items', durability?: Durability): Verbs {
   return new Verbs(engine, collection, durability);
 }
 

@@ -182,6 +182,10 @@ export class MemoryEngine implements EngineApi {
     return () => undefined;
   }
 
+  begin(): never {
+    throw new StoreError('store/unsupported', 'This engine has no transactions.');
+  }
+
   subscribe(collection: string, listener: Listener): () => void {
     this.#must(collection);
     const all = this.#listeners.get(collection) ?? new Set();
@@ -222,6 +226,7 @@ export class MemoryEngine implements EngineApi {
       cacheBytes: 0,
       dirtyBytes: 0,
       openSnapshots: 0,
+      openTransactions: 0,
       recovery: { framesKept: 0, commitsKept: 0, framesDropped: 0, bytesDropped: 0, reason: undefined },
       collections: [...this.#collections].map(([collection, { rows }]) => ({ collection, rows: rows.size })),
       migrations: [],

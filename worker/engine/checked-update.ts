@@ -14,7 +14,7 @@ const ATTEMPTS_MAX = 8;
 
 /** Answers what was stored; undefined when there was nothing to update. */
 export async function updateChecked(
-  engine: EngineApi,
+  engine: Pick<EngineApi, 'preview' | 'write'>,
   exchange: RowExchange,
   request: PlainUpdate,
   options: WriteOptions & { readonly onProgress: (progress: Progress) => void },

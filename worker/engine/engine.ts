@@ -8,12 +8,14 @@ import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { FindSpec, IndexSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
 import type {
+  BeginOptions,
   ChangeEvent,
   Durability,
   DurabilityGiven,
   EngineApi,
   EngineOptions,
   EngineState,
+  EngineTransaction,
   Explanation,
   Health,
   IndexInfo,
@@ -31,28 +33,10 @@ import type {
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
 import type { LiveListener, LiveRequest, LiveSubscription } from '../../src/protocol/live.ts';
-import { CollectionState, encodeComponent, encodePrimaryKey, type IndexState, valuesAt } from '../indexes/index.ts';
+import type { CollectionState, IndexState } from '../indexes/index.ts';
 import { LiveQueries } from '../live/index.ts';
-import { pagesBelow, readKey, type TreeState, wantKey } from '../pages/index.ts';
-import {
-  AggregateCursor,
-  checkScan,
-  collectionsOf,
-  compilePipeline,
-  compileProjection,
-  countPlan,
-  createRest,
-  FindCursor,
-  type FindPlan,
-  IncludeCursor,
-  Includer,
-  type JoinSource,
-  PlanScan,
-  parseIncludes,
-  parsePath,
-  planFind,
-  type ReadView,
-} from '../query/index.ts';
+import { pagesBelow } from '../pages/index.ts';
+import type { AggregateCursor } from '../query/index.ts';
 import type { Storage } from '../storage/index.ts';
 import {
   type CatalogueChange,
@@ -73,8 +57,11 @@ import { planCatalogue } from './catalogue-plan.ts';
 import { compactStore } from './compact.ts';
 import { buildIndex } from './index-builder.ts';
 import { createValidator } from './json-schema.ts';
+import { createKeyFinder, type FindKeys, scanHead } from './key-finder.ts';
 import { Migrations } from './migrations.ts';
 import type { EnginePlatform } from './platform.ts';
+import { Reader } from './reader.ts';
+import { Transactions } from './transactions.ts';
 import { verifyStore } from './verify.ts';
 
 export type EngineParts = {
@@ -89,11 +76,6 @@ export type EngineParts = {
 
 type Listener = (events: readonly ChangeEvent[]) => void;
 
-/** Keys that `getMany` looks up before it lets other calls in. */
-const GET_BATCH = 1_000;
-/** Distinct values that one call may answer with. */
-const DISTINCT_VALUES_MAX = 100_000;
-
 export class Engine implements EngineApi {
   readonly #storage: Storage;
   readonly #options: EngineOptions;
@@ -106,8 +88,10 @@ export class Engine implements EngineApi {
   readonly #validators: ReadonlyMap<string, RowValidator>;
   readonly #listeners: Map<string, Set<Listener>> = new Map();
   readonly #context: PrepareContext;
+  readonly #reader: Reader;
   readonly #live: LiveQueries;
   readonly #migrations: Migrations;
+  readonly #transactions: Transactions;
   #life: EngineState = 'opening';
   #poison: StoreError | undefined;
 
@@ -153,6 +137,7 @@ export class Engine implements EngineApi {
         if (this.#life !== 'closing') this.#life = 'poisoned';
         this.#poison = error;
         this.#live.fail(error);
+        this.#transactions.endAll(error);
         // Whoever has the store now must find it as it was.
         void this.#checkpointer.close();
       },
@@ -169,8 +154,25 @@ export class Engine implements EngineApi {
     this.#context = {
       state: this.#state,
       validatorOf: ({ spec }) => this.#validators.get(spec.name),
-      findKeys: (collection, selector) => this.#findKeys(collection, selector),
+      findKeys: (collection, selector) => this.#keyFinder()(collection, selector),
     };
+    this.#reader = new Reader({
+      state: this.#state,
+      must: (name) => this.#must(name),
+      scanRowsMax: options.scanRowsMax,
+      platform,
+    });
+    this.#transactions = new Transactions({
+      state: this.#state,
+      committer: this.#committer,
+      platform,
+      scanRowsMax: options.scanRowsMax,
+      durability: options.durability,
+      given: (durability) => this.#given(durability),
+      validatorOf: this.#context.validatorOf,
+      must: (name) => this.#must(name),
+      isUsable: (name) => this.#migrations.isDone(name),
+    });
     this.#live = new LiveQueries({
       subscribe: (collection, listener) => this.subscribe(collection, listener),
       find: (collection, find) => this.find(collection, find),
@@ -217,110 +219,36 @@ export class Engine implements EngineApi {
   }
 
   get(name: string, key: Key): MaybePromise<Row | undefined> {
-    const { primary } = this.#must(name);
-    const encoded = encodePrimaryKey(key);
-    const { space } = this.#state;
-    return this.#read(() => this.#state.wholeRow(readKey(space, primary.visible, encoded)) as Row | undefined);
+    return this.#reader.get(name, key);
   }
 
   getMany(name: string, keys: readonly Key[]): MaybePromise<readonly (Row | undefined)[]> {
-    const { primary } = this.#must(name);
-    const encoded = keys.map(encodePrimaryKey);
-    if (encoded.length <= GET_BATCH) return this.#read(() => this.#getAll(primary.visible, encoded));
-    return this.#getBatches(primary.visible, encoded);
-  }
-
-  async #getBatches(state: TreeState, keys: readonly string[]): Promise<readonly (Row | undefined)[]> {
-    const close = this.#state.snapshots.open();
-    try {
-      const rows: (Row | undefined)[] = [];
-      for (let from = 0; from < keys.length; from += GET_BATCH) {
-        rows.push(...(await this.#read(() => this.#getAll(state, keys.slice(from, from + GET_BATCH)))));
-      }
-      return rows;
-    } finally {
-      close();
-    }
-  }
-
-  #getAll(state: TreeState, keys: readonly string[]): readonly (Row | undefined)[] {
-    const { space } = this.#state;
-    // All that is missing is asked for at once; reading then throws, and is repeated after one load for each level.
-    for (const key of keys) wantKey(space, state.root, key);
-    return keys.map((key) => this.#state.wholeRow(readKey(space, state, key)) as Row | undefined);
+    return this.#reader.getMany(name, keys);
   }
 
   find(name: string, find: FindSpec): RowCursor {
-    return this.#open(name, find);
+    return this.#reader.find(name, find);
   }
 
   aggregate(name: string, spec: PipelineSpec): AggregateCursor {
     this.#assertOpen();
-    const pipeline = compilePipeline(spec, name, (collection) => this.#must(collection).spec.key);
-    // All collections are taken at once, so that what is joined belongs together.
-    const sources = new Map([name, ...pipeline.collections].map((each) => [each, this.#source(each)]));
-    const close = this.#state.snapshots.open();
-    return new AggregateCursor({
-      pipeline,
-      source: sources.get(name)!,
-      sourceOf: (collection) => sources.get(collection)!,
-      now: this.#platform.now,
-      yieldTask: this.#platform.yieldTask,
-      release: () => {
-        close();
-        this.#state.space.trim();
-      },
-    });
+    return this.#reader.aggregate(name, spec);
   }
 
   page(name: string, find: FindSpec): Promise<Page> {
-    return this.#open(name, { ...find, limit: (find.limit ?? 0) + 1 }).page();
+    return this.#reader.page(name, find);
   }
 
   count(name: string, selector: Selector): MaybePromise<number> {
-    const collection = this.#must(name);
-    const plan = planFind(collection, { selector, sort: [], purpose: 'count' });
-    if (plan.residual.length > 0) this.#checkScan(plan, undefined);
-    const close = this.#state.snapshots.open();
-    const release = (): void => {
-      close();
-      this.#state.space.trim();
-    };
-    const count = countPlan(this.#view(collection), plan);
-    if (count instanceof Promise) return count.finally(release);
-    release();
-    return count;
+    return this.#reader.count(name, selector);
   }
 
-  async distinct(name: string, path: string, selector: Selector): Promise<readonly unknown[]> {
-    const collection = this.#must(name);
-    const segments = parsePath(path);
-    const scan = new PlanScan(this.#view(collection), planFind(collection, { selector, sort: [] }));
-    const close = this.#state.snapshots.open();
-    const values = new Map<string, unknown>();
-    try {
-      while (!scan.isDone) {
-        await scan.pull(GET_BATCH, (_key, row) => {
-          for (const value of valuesAt(row, segments)) {
-            for (const element of Array.isArray(value) ? value : [value]) values.set(encodeComponent(element), element);
-          }
-        });
-        if (values.size > DISTINCT_VALUES_MAX) throw tooManyValues(name, path);
-      }
-    } finally {
-      close();
-    }
-    return [...values].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+  distinct(name: string, path: string, selector: Selector): Promise<readonly unknown[]> {
+    return this.#reader.distinct(name, path, selector);
   }
 
-  async explain(name: string, find: FindSpec): Promise<Explanation> {
-    const start = this.#platform.now();
-    const cursor = this.#open(name, { ...find, scanRowsMax: Number.POSITIVE_INFINITY });
-    try {
-      for (;;) if ((await cursor.next(GET_BATCH)).done) return cursor.explain(this.#platform.now() - start);
-    } finally {
-      cursor.close();
-    }
+  explain(name: string, find: FindSpec): Promise<Explanation> {
+    return this.#reader.explain(name, find);
   }
 
   write(request: WriteRequest, { durability, signal }: WriteOptions): Promise<WriteOutcome> {
@@ -340,7 +268,12 @@ export class Engine implements EngineApi {
     request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>,
   ): MaybePromise<readonly { before: Row; after: Row }[]> {
     this.#must(request.collection);
-    return this.#read(() => previewUpdate(this.#context, request));
+    return this.#reader.read(() => previewUpdate(this.#context, request));
+  }
+
+  begin(options: BeginOptions): EngineTransaction {
+    this.#assertOpen();
+    return this.#transactions.begin(options);
   }
 
   async createIndex(name: string, spec: IndexSpec, options: LongOptions): Promise<void> {
@@ -434,6 +367,7 @@ export class Engine implements EngineApi {
       cacheBytes: Math.round(space.cacheBytes),
       dirtyBytes: Math.round(space.dirtyBytes),
       openSnapshots: snapshots.openCount,
+      openTransactions: this.#transactions.openCount,
       recovery: this.#recovery,
       collections: [...collections.values()].map(({ spec, primary }) => ({
         collection: spec.name,
@@ -461,6 +395,7 @@ export class Engine implements EngineApi {
     if (this.#life === 'closed' || this.#life === 'closing') return;
     const wasPoisoned = this.#life === 'poisoned';
     this.#life = 'closing';
+    this.#transactions.endAll(storeIs('closed'));
     try {
       if (!wasPoisoned) {
         await this.#committer.flush();
@@ -483,6 +418,7 @@ export class Engine implements EngineApi {
     const wasOpen = this.#life === 'open';
     this.#life = 'closing';
     this.#live.fail(storeIs('closed'));
+    this.#transactions.endAll(storeIs('closed'));
     if (wasOpen) await this.#committer.flush().catch(() => undefined);
     await this.#checkpointer.close();
     await this.#storage.destroy();
@@ -502,84 +438,14 @@ export class Engine implements EngineApi {
     return this.#state.must(name);
   }
 
-  #read<T>(read: () => T): MaybePromise<T> {
-    const result = this.#state.space.whenResident(read);
-    if (!(result instanceof Promise)) return result;
-    return result.finally(() => this.#state.trim());
-  }
-
   #given(durability: Durability): DurabilityGiven {
     return this.#storage.kind === 'memory' ? 'none' : durability;
   }
 
-  #view(collection: CollectionState): ReadView {
-    const { space } = this.#state;
-    const primary = collection.primary.visible;
-    return {
-      space,
-      stateOf: (index) => (index === undefined ? primary : index.tree.visible),
-      readBlob: (row) => this.#state.readBlob(row),
-      yieldTask: this.#platform.yieldTask,
-    };
-  }
-
-  /** A collection as it is now, for as long as its snapshot is open: whatever is built or dropped meanwhile. */
-  #source(name: string): JoinSource {
-    const { id, spec, primary, indexes } = this.#must(name);
-    const ready = indexes.filter(({ state }) => state === 'ready');
-    const collection = new CollectionState(id, spec, primary, ready);
-    const states = new Map(ready.map((index) => [index, index.tree.visible]));
-    const view = this.#view(collection);
-    return { collection, view: { ...view, stateOf: (index) => (index && states.get(index)) ?? view.stateOf(index) } };
-  }
-
-  #open(name: string, { include, ...find }: FindSpec): FindCursor | IncludeCursor {
-    if (include === undefined) return this.#cursor(name, find);
-    const includes = parseIncludes(include);
-    const projection = compileProjection(find.project, this.#must(name).spec.key);
-    const sources = new Map([...collectionsOf(includes)].map((each) => [each, this.#source(each)]));
-    const cursor = this.#cursor(name, { ...find, project: undefined });
-    const includer = new Includer(includes, {
-      source: (from) => sources.get(from)!,
-      rest: createRest(this.#platform.now, this.#platform.yieldTask),
-    });
-    return new IncludeCursor({ find: cursor, includer, projection, release: this.#state.snapshots.open() });
-  }
-
-  #cursor(name: string, find: FindSpec): FindCursor {
-    const collection = this.#must(name);
-    const plan = planFind(collection, find);
-    this.#checkScan(plan, find.scanRowsMax);
-    const close = this.#state.snapshots.open();
-    const release = (): void => {
-      close();
-      this.#state.space.trim();
-    };
-    return new FindCursor({ view: this.#view(collection), plan, release });
-  }
-
-  /** Refuses a plan that would read more rows without an index than the query, or the store, allows. */
-  #checkScan(plan: FindPlan, rowsMax: number | undefined): void {
-    checkScan(plan, rowsMax ?? this.#options.scanRowsMax ?? Number.POSITIVE_INFINITY);
-  }
-
-  /** The scan is kept while pages are missing, so that a repeated preparation goes on where it was. */
   #preparation(request: WriteRequest): () => MaybePromise<ReturnType<typeof prepareWrite>> {
     if (request.type === 'deleteMany') return () => this.#prepareDeleteMany(request);
     if (request.type !== 'updateMany') return () => prepareWrite(this.#context, request);
-    let kept: { readonly version: number; readonly scan: PlanScan; readonly found: string[] } | undefined;
-    const findKeys: PrepareContext['findKeys'] = (collection, selector) => {
-      const { version } = this.#state.space;
-      if (kept === undefined || kept.version !== version) {
-        kept = { version, scan: this.#headScan(collection, selector), found: [] };
-      }
-      const { found, scan } = kept;
-      scan.pullNow(
-        (key) => found.push(key),
-        (stored) => this.#state.wholeRow(stored),
-      );
-      return found;
-    };
+    const findKeys = this.#keyFinder();
     return () => prepareWrite({ ...this.#context, findKeys }, request);
   }
 
@@ -587,30 +453,18 @@ export class Engine implements EngineApi {
   #prepareDeleteMany({ collection: name, selector }: Extract<WriteRequest, { type: 'deleteMany' }>) {
     const collection = this.#state.must(name);
     const { key } = collection.spec;
-    const scan = this.#headScan(collection, selector, { sort: [[key, 1]], project: { [key]: 1 } });
+    const { yieldTask } = this.#platform;
+    const find = { selector, sort: [[key, 1]], project: { [key]: 1 } } as const;
+    const scan = scanHead({ state: this.#state, yieldTask }, collection, find);
     const keys: string[] = [];
     const prepare = () => this.#state.space.whenResident(() => prepareDeleteMany(this.#context, collection, keys));
     const scanning = scan.pull(Number.POSITIVE_INFINITY, (found) => keys.push(found));
     return scanning instanceof Promise ? scanning.then(prepare) : prepare();
   }
 
-  #headScan(collection: CollectionState, selector: Selector, more: Partial<FindSpec> = {}): PlanScan {
-    const view: ReadView = {
-      space: this.#state.space,
-      stateOf: (index) => (index === undefined ? collection.primary : index.tree).head,
-      readBlob: (row) => this.#state.readBlob(row),
-      yieldTask: this.#platform.yieldTask,
-    };
-    return new PlanScan(view, planFind(collection, { selector, sort: [], ...more }));
-  }
-
-  #findKeys(collection: CollectionState, selector: Selector): readonly string[] {
-    const found: string[] = [];
-    this.#headScan(collection, selector).pullNow(
-      (key) => found.push(key),
-      (stored) => this.#state.wholeRow(stored),
-    );
-    return found;
+  #keyFinder(): FindKeys {
+    const { yieldTask } = this.#platform;
+    return createKeyFinder({ state: this.#state, yieldTask, version: () => this.#state.space.version });
   }
 
   /** A checkpoint keeps what the builder added: it is not in the log. */
@@ -681,13 +535,3 @@ const indexExists = (collection: string, index: string): StoreError =>
     details: { collection, index },
     hint: 'Drop it first, or give the new one another name.',
   });
-
-const tooManyValues = (collection: string, path: string): StoreError =>
-  new StoreError(
-    'query/too-many-values',
-    `${path} of ${collection} has more than ${DISTINCT_VALUES_MAX} distinct values.`,
-    {
-      details: { collection, path, limit: DISTINCT_VALUES_MAX },
-      hint: 'Select fewer rows, or stream them.',
-    },
-  );

@@ -46,6 +46,7 @@ import { compilePredicate, parseSelector } from '../query/index.ts';
 import { updateChecked } from './checked-update.ts';
 import { LivePort } from './live-port.ts';
 import { RowExchange } from './row-exchange.ts';
+import { TransactionPort } from './transaction-port.ts';
 
 /** Events of one subscription that may wait for its page. They are references to rows that the engine has anyway. */
 const EVENTS_WAITING_MAX = 1_000_000;
@@ -55,6 +56,26 @@ const CLONED_EVENTS_MAX = CLONED_ROWS_MAX / 2;
 const PARKED_MAX = 100_000;
 /** Rows of the first chunk of a stream, which tells how large rows are. */
 const FIRST_CHUNK_ROWS = 128;
+
+/** What calls read and write: the engine, or a transaction of it. */
+type Target = Pick<
+  EngineApi,
+  'get' | 'getMany' | 'find' | 'aggregate' | 'page' | 'count' | 'distinct' | 'explain' | 'write' | 'preview'
+>;
+
+/** Calls that a transaction takes. */
+const INSIDE: ReadonlySet<string> = new Set([
+  'get',
+  'getMany',
+  'find',
+  'page',
+  'count',
+  'distinct',
+  'explain',
+  'write',
+  'plain',
+  'batch',
+]);
 
 /** What goes on for a call that is not answered at once. */
 type Running = {
@@ -68,6 +89,7 @@ type Running = {
   exchange?: RowExchange;
 };
 type Batch = {
+  readonly target: Target;
   readonly call: Extract<Call, readonly ['batch', ...unknown[]]>;
   readonly rows: Row[];
   readonly parts: RowsAhead[];
@@ -88,6 +110,7 @@ class PortServer {
   readonly #port: MessagePort;
   readonly #running = new Map<number, Running>();
   readonly #live: LivePort;
+  readonly #transactions: TransactionPort;
   #replies: Reply[] = [];
   /** Calls that wait for a migration. */
   #parked = 0;
@@ -95,6 +118,7 @@ class PortServer {
   constructor(engine: EngineApi, port: MessagePort) {
     this.#engine = engine;
     this.#port = port;
+    this.#transactions = new TransactionPort(engine);
     this.#live = new LivePort(engine, (reply, bytes) => {
       if (bytes === undefined) this.#reply(reply);
       else this.#send([reply], bytes);
@@ -106,6 +130,7 @@ class PortServer {
     this.#port.onmessage = null;
     for (const { cancel } of this.#running.values()) cancel();
     this.#running.clear();
+    this.#transactions.stop();
     this.#flush();
     this.#port.close();
   }
@@ -119,14 +144,18 @@ class PortServer {
       return;
     }
     let at = 0;
-    for (const call of calls) {
+    for (const sent of calls) {
+      const call = sent[0] === 'in' ? sent[3] : sent;
       const count = call[0] === 'write' ? call[4] : call[0] === 'rows' ? call[2] : 0;
       // A batch that belongs to one call goes on to the log as it is.
       const isAlone = count > 0 && count === rows.length;
       const own = count === 0 ? [] : isAlone ? rows : rows.slice(at, at + count);
       at += count;
-      const run = (): void => this.#run(call, own, isAlone ? bytes : undefined);
       const [type, id, collection] = call;
+      const run = (): void => {
+        const target = sent[0] === 'in' ? this.#inside(sent[2], type) : this.#engine;
+        this.#run(target, call, own, isAlone ? bytes : undefined);
+      };
       if (typeof collection !== 'string' || type === 'batch' || type === 'migrate') this.#start(id, run);
       else this.#start(id, () => this.#whenMigrated(id, collection, run));
     }
@@ -165,26 +194,32 @@ class PortServer {
     );
   }
 
-  #run(call: Call, rows: readonly Row[], bytes: Uint8Array | undefined): void {
+  #inside(transaction: number, call: string): Target {
+    if (!INSIDE.has(call)) throw notInside(call);
+    return this.#transactions.must(transaction);
+  }
+
+  #run(target: Target, call: Call, rows: readonly Row[], bytes: Uint8Array | undefined): void {
     const engine = this.#engine;
     const id = call[1];
     switch (call[0]) {
       case 'get':
-        return this.#answer(id, engine.get(call[2], call[3]));
+        return this.#answer(id, target.get(call[2], call[3]));
       case 'getMany':
-        return this.#stream(id, engine.getMany(call[2], call[3]));
+        return this.#stream(id, target.getMany(call[2], call[3]));
       case 'find':
-        return this.#streamCursor(id, this.#open(call[2], call[3], call[4]));
+        return this.#streamCursor(id, open(target, call[2], call[3], call[4]));
       case 'page':
-        return this.#answer(id, engine.page(call[2], toPageSpec(call[2], call[3], call[4])));
+        return this.#answer(id, target.page(call[2], toPageSpec(call[2], call[3], call[4])));
       case 'count':
-        return this.#answer(id, this.#count(call[2], call[3], call[4]));
+        return this.#answer(id, countOf(target, call[2], call[3], call[4]));
       case 'distinct':
-        return this.#stream(id, engine.distinct(call[2], call[3], call[4]), (value) => ({ value }));
+        return this.#stream(id, target.distinct(call[2], call[3], call[4]), (value) => ({ value }));
       case 'explain':
-        return this.#answer(id, this.#explain(call[2], call[3], call[4]));
+        return this.#answer(id, explain(target, call[2], call[3], call[4]));
       case 'write':
         return this.#writeRows(
+          target,
           call,
           call[5],
           bytes === undefined ? { rows } : { rows, encoded: [bytes] },
@@ -192,13 +227,13 @@ class PortServer {
         );
       case 'plain':
         assertDurability(call[4]);
-        if (call[6]) return this.#updateChecked(id, call[3] as PlainUpdate, call[4]);
+        if (call[6]) return this.#updateChecked(target, id, call[3] as PlainUpdate, call[4]);
         return this.#answerWrite(
           id,
-          engine.write(call[3], { durability: call[4], signal: call[5] ? this.#cancellable(id).signal : undefined }),
+          target.write(call[3], { durability: call[4], signal: call[5] ? this.#cancellable(id).signal : undefined }),
         );
       case 'batch':
-        return this.#openBatch(call);
+        return this.#openBatch(target, call);
       case 'rows': {
         const exchange = this.#running.get(id)?.exchange;
         return exchange === undefined ? this.#addRows(id, rows, bytes!, call[3]) : exchange.take(rows);
@@ -230,6 +265,16 @@ class PortServer {
         return this.#answer(id, engine.compact(this.#longOptions(id)));
       case 'health':
         return this.#answer(id, engine.health());
+      case 'commit':
+        return this.#answerWrite(id, this.#transactions.run(call) as MaybePromise<WriteOutcome>);
+      case 'begin':
+      case 'savepoint':
+      case 'rollbackTo':
+      case 'lock':
+      case 'rollback':
+        return this.#answer(id, this.#transactions.run(call));
+      case 'in':
+        throw notInside('in');
       case 'pull':
         return id === LIVE_WINDOW ? this.#live.pull() : this.#running.get(id)?.pull?.();
       case 'cancel':
@@ -237,31 +282,8 @@ class PortServer {
     }
   }
 
-  #open(collection: string, query: Selector | PipelineSpec, options: RawFind): RowCursor {
-    return isPipeline(query)
-      ? this.#engine.aggregate(collection, toPipeline(collection, query, options))
-      : this.#engine.find(collection, toFindSpec(collection, query, options));
-  }
-
-  async #explain(collection: string, query: Selector | PipelineSpec, options: RawFind): Promise<Explanation> {
-    if (!isPipeline(query)) return this.#engine.explain(collection, toFindSpec(collection, query, options));
-    const cursor = this.#engine.aggregate(collection, toPipeline(collection, query, options));
-    await rowsIn(cursor);
-    return cursor.explain();
-  }
-
-  /** How many rows a query gives: those that match, within its skip and limit. */
-  #count(collection: string, query: Selector | PipelineSpec, options: RawFind): MaybePromise<number> {
-    if (isPipeline(query)) return rowsIn(this.#open(collection, query, options));
-    const find: FindSpec = toFindSpec(collection, query, options);
-    const { selector, skip, limit = Number.POSITIVE_INFINITY } = find;
-    // Where a place is cannot be told without the rows before it.
-    if (find.after !== undefined) return rowsIn(this.#engine.find(collection, find));
-    const within = (all: number): number => Math.min(Math.max(0, all - skip), limit);
-    return then(this.#engine.count(collection, selector), within);
-  }
-
   #writeRows(
+    target: Target,
     [, id, collection, type]: Extract<Call, readonly ['write' | 'batch', ...unknown[]]>,
     durability: Durability | undefined,
     { rows, encoded, parts }: Pick<RowsWrite, 'rows' | 'encoded' | 'parts'>,
@@ -270,17 +292,17 @@ class PortServer {
     assertDurability(durability);
     const options = { durability, signal: controller?.signal };
     const request: RowsWrite = { type, collection, rows, ...(encoded && { encoded }), ...(parts && { parts }) };
-    return this.#answerWrite(id, this.#engine.write(request, options));
+    return this.#answerWrite(id, target.write(request, options));
   }
 
-  #openBatch(call: Batch['call']): void {
+  #openBatch(target: Target, call: Batch['call']): void {
     const id = call[1];
     const controller = call[5] ? this.#cancellable(id) : undefined;
     const cancel = (): void => {
       // Nothing of it has reached the engine.
       this.#fail(id, new StoreError('call/aborted', 'The write was aborted.', { details: { collection: call[2] } }));
     };
-    this.#running.set(id, { cancel, batch: { call, rows: [], parts: [], encoded: [], controller } });
+    this.#running.set(id, { cancel, batch: { target, call, rows: [], parts: [], encoded: [], controller } });
   }
 
   #addRows(id: number, rows: readonly Row[], bytes: Uint8Array, isLast: boolean): void {
@@ -291,11 +313,11 @@ class PortServer {
     batch.encoded.push(bytes);
     batch.parts.push(this.#engine.study(batch.call[2], rows));
     if (!isLast) return;
-    const { call, controller } = batch;
+    const { target, call, controller } = batch;
     this.#running.delete(id);
     this.#whenMigrated(id, call[2], () => {
       if (controller !== undefined) this.#running.set(id, { cancel: () => controller.abort() });
-      this.#writeRows(call, call[4], batch, controller);
+      this.#writeRows(target, call, call[4], batch, controller);
     });
   }
 
@@ -314,7 +336,7 @@ class PortServer {
     );
   }
 
-  #updateChecked(id: number, request: PlainUpdate, durability: Durability | undefined): void {
+  #updateChecked(target: Target, id: number, request: PlainUpdate, durability: Durability | undefined): void {
     const exchange = this.#exchange(id);
     const controller = new AbortController();
     const cancel = (): void => {
@@ -324,7 +346,7 @@ class PortServer {
     this.#running.set(id, { cancel, exchange });
     const onProgress = ({ done, total }: Progress): void => this.#reply([id, PROGRESS, done, total]);
     const { signal } = controller;
-    updateChecked(this.#engine, exchange, request, { durability, signal, onProgress }).then(
+    updateChecked(target, exchange, request, { durability, signal, onProgress }).then(
       (outcome) =>
         outcome === undefined
           ? this.#answer(id, request.type === 'update' ? undefined : 0)
@@ -492,7 +514,7 @@ class PortServer {
   #committed(id: number, { value, durability }: WriteOutcome): void {
     this.#running.delete(id);
     // `false`: nothing was there to delete, or a replace met a conflict. So nothing was committed either.
-    this.#reply(value === false ? [id, OK, value] : [id, OK, value, durability]);
+    this.#reply(value === false || durability === undefined ? [id, OK, value] : [id, OK, value, durability]);
   }
 
   #answer(id: number, value: MaybePromise<unknown>): void {
@@ -541,6 +563,41 @@ class PortServer {
   }
 }
 
+/** Calls with rows, or with a query, of whatever they are asked. */
+function open(target: Target, collection: string, query: Selector | PipelineSpec, options: RawFind): RowCursor {
+  return isPipeline(query)
+    ? target.aggregate(collection, toPipeline(collection, query, options))
+    : target.find(collection, toFindSpec(collection, query, options));
+}
+
+async function explain(
+  target: Target,
+  collection: string,
+  query: Selector | PipelineSpec,
+  options: RawFind,
+): Promise<Explanation> {
+  if (!isPipeline(query)) return target.explain(collection, toFindSpec(collection, query, options));
+  const cursor = target.aggregate(collection, toPipeline(collection, query, options));
+  await rowsIn(cursor);
+  return cursor.explain();
+}
+
+/** How many rows a query gives: those that match, within its skip and limit. */
+function countOf(
+  target: Target,
+  collection: string,
+  query: Selector | PipelineSpec,
+  options: RawFind,
+): MaybePromise<number> {
+  if (isPipeline(query)) return rowsIn(open(target, collection, query, options));
+  const find: FindSpec = toFindSpec(collection, query, options);
+  const { selector, skip, limit = Number.POSITIVE_INFINITY } = find;
+  // Where a place is cannot be told without the rows before it.
+  if (find.after !== undefined) return rowsIn(target.find(collection, find));
+  const within = (all: number): number => Math.min(Math.max(0, all - skip), limit);
+  return then(target.count(collection, selector), within);
+}
+
 function assertDurability(durability: Durability | undefined): void {
   if (durability === undefined || ['strict', 'relaxed', 'deferred'].includes(durability)) return;
   throw new StoreError('call/invalid-option', `There is no durability ${JSON.stringify(durability)}.`, {
@@ -548,6 +605,12 @@ function assertDurability(durability: Durability | undefined): void {
     hint: "It is 'strict', 'relaxed' or 'deferred'.",
   });
 }
+
+const notInside = (call: string): StoreError =>
+  new StoreError('transaction/unsupported-call', `A transaction takes no ${call}.`, {
+    details: { call },
+    hint: 'Inside of one there are reads and writes of documents. Live queries and indexes are of the store.',
+  });
 
 const closedMeanwhile = (collection: string): StoreError =>
   new StoreError('store/closed', `The store was closed while ${collection} was migrated.`, {

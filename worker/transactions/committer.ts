@@ -22,6 +22,7 @@ import type { CollectionState } from '../indexes/index.ts';
 import { BlobRow, PAGE_MISS, type Tree, type TreeState } from '../pages/index.ts';
 import type { WalAppended, WalWriter } from '../wal/index.ts';
 import { type CatalogueChange, encodeCommits, type Operation } from './commit-format.ts';
+import { CommitHistory } from './commit-history.ts';
 import { deleteRows } from './delete-rows.ts';
 import {
   type CreateTask,
@@ -33,9 +34,10 @@ import {
   type SingleCreate,
   type Task,
   TOGETHER_MIN,
+  type Told,
 } from './group.ts';
 import type { StoreState } from './store-state.ts';
-import { applyWrite, eventsOf, operationsOf, type PreparedWrite } from './write-task.ts';
+import { applyWrite, eventsOf, operationsOf, type PreparedWrite, partsOf } from './write-task.ts';
 
 /** What `deferred` promises: stored at most this long after the answer, when storage keeps up. */
 export const DEFERRED_MS = 20;
@@ -61,6 +63,7 @@ export type CommitterOptions = {
 };
 
 export class Committer {
+  readonly history: CommitHistory = new CommitHistory();
   readonly #options: CommitterOptions;
   readonly #state: StoreState;
   #queue: Task[] = [];
@@ -71,6 +74,8 @@ export class Committer {
   #isHeld = false;
   #cancelTimer: (() => void) | undefined;
   #poison: StoreError | undefined;
+  /** The last commit that is stored. */
+  #storedCommit = 0;
   #idleWaiters: (() => void)[] = [];
   /** Tasks at the front that could not be done together, and are not to be tried so again. */
   #alone = 0;
@@ -258,15 +263,17 @@ export class Committer {
     return tasks.length;
   }
 
-  #gatherTogether(tasks: readonly CreateTask[], { collection }: PreparedWrite): void {
+  #gatherTogether(tasks: readonly CreateTask[], prepared: PreparedWrite): void {
+    const { collection } = prepared;
     const { name } = collection.spec;
+    this.history.record([prepared]);
     this.#group.rows += tasks.length;
     for (const task of tasks) {
       const { row } = task.creates;
       const key = collection.keyOf(row);
       const events = (): readonly ChangeEvent[] => [{ type: 'create', key, row, before: undefined, origin: 'local' }];
       const operations: readonly Operation[] = [{ type: 'put', collection: collection.id, rows: [row] }];
-      this.#gather(task, { value: undefined, operations, changed: { collection: name, events } });
+      this.#gather(task, { value: undefined, operations, told: [{ collection: name, events }] });
     }
   }
 
@@ -276,7 +283,7 @@ export class Committer {
     if (task.type === 'catalogue')
       return this.#gather(task, { value: undefined, operations: task.changes.map(toOperation) });
     if (task.type === 'upkeep') {
-      return this.#change(task, task.collection, task.run, (value) => this.#gather(task, { value, operations: [] }));
+      return this.#change(task, [task.collection], task.run, (value) => this.#gather(task, { value, operations: [] }));
     }
     let prepared: MaybePromise<PreparedWrite>;
     try {
@@ -304,10 +311,10 @@ export class Committer {
   }
 
   #apply(task: Task, prepared: PreparedWrite): MaybePromise<void> {
-    const { collection, changes, inserts, deletes, catalogue } = prepared;
-    const many = inserts ?? deletes;
-    if (changes.length === 0 && many === undefined && catalogue === undefined)
+    const { changes, inserts, deletes, catalogue } = prepared;
+    if (changes.length === 0 && inserts === undefined && deletes === undefined && catalogue === undefined)
       return this.#answerUnchanged(task, prepared);
+    const parts = partsOf(prepared);
     const { rollbacks } = this;
     /** Between chunks: after a rollback the rest would be done to another head. */
     const between = async (): Promise<void> => {
@@ -316,37 +323,43 @@ export class Committer {
     };
     return this.#change(
       task,
-      collection,
-      () => (deletes === undefined ? applyWrite(prepared) : deleteRows(this.#state, collection, deletes, between)),
-      () => {
-        const group = this.#group;
-        group.rows += changes.length + (many?.keys.length ?? 0);
-        for (const blob of prepared.blobs) group.blobs.push(blob);
-        for (const blob of deletes?.freedBlobs ?? []) group.freedBlobs.push(blob);
-        for (const { freedBlob, after } of changes) {
-          if (freedBlob !== undefined) group.freedBlobs.push(freedBlob);
-          if (after?.stored instanceof BlobRow) this.#state.keepUnstored(after.stored, after.row);
-        }
-        if (catalogue !== undefined) group.catalogue.push(catalogue);
-        this.#gather(task, {
-          value: prepared.value,
-          operations: operationsOf(prepared),
-          ...(catalogue === undefined && {
-            changed: { collection: collection.spec.name, events: () => eventsOf(prepared) },
-          }),
-        });
-      },
+      parts.map(({ collection }) => collection),
+      () =>
+        deletes === undefined
+          ? parts.forEach(applyWrite)
+          : deleteRows(this.#state, prepared.collection, deletes, between),
+      () => this.#gatherApplied(task, parts, prepared.value),
     );
+  }
+
+  #gatherApplied(task: Task, parts: readonly PreparedWrite[], value: unknown): void {
+    const group = this.#group;
+    for (const { changes, inserts, deletes, blobs, catalogue } of parts) {
+      group.rows += changes.length + ((inserts ?? deletes)?.keys.length ?? 0);
+      for (const blob of blobs) group.blobs.push(blob);
+      for (const blob of deletes?.freedBlobs ?? []) group.freedBlobs.push(blob);
+      for (const { freedBlob, after } of changes) {
+        if (freedBlob !== undefined) group.freedBlobs.push(freedBlob);
+        if (after?.stored instanceof BlobRow) this.#state.keepUnstored(after.stored, after.row);
+      }
+      if (catalogue !== undefined) group.catalogue.push(catalogue);
+    }
+    this.history.record(parts);
+    const operations = parts.length === 1 ? operationsOf(parts[0]!) : parts.flatMap(operationsOf);
+    const told = parts
+      .filter(({ catalogue }) => catalogue === undefined)
+      .map((part) => ({ collection: part.collection.spec.name, events: () => eventsOf(part) }));
+    this.#gather(task, { value, operations, told });
   }
 
   /** Changes the head, pages being loaded as needed. A change that cannot be completed is undone with its group. */
   #change<T>(
     task: Task,
-    collection: CollectionState,
+    collections: readonly CollectionState[],
     run: () => MaybePromise<T>,
     finish: (value: T) => void,
   ): MaybePromise<void> {
-    this.#group.touched.add(collection);
+    for (const collection of collections) this.#group.touched.add(collection);
     const { rollbacks } = this;
     let changing: MaybePromise<T>;
     try {
@@ -387,6 +400,8 @@ export class Committer {
     this.rollbacks += 1;
     this.#dropUnstored(this.#group);
     this.#group = createGroup();
+    this.history.dropAfter(states === undefined ? this.#storedCommit : this.#inFlight!.lastCommit);
+    this.history.wakeAll();
     for (const tree of this.#state.trees) tree.rollback(states?.get(tree));
     this.#state.space.freed = [];
     this.#state.space.version += 1;
@@ -414,23 +429,21 @@ export class Committer {
     done: {
       readonly value: unknown;
       readonly operations: readonly Operation[];
-      readonly changed?: Pick<Member, 'collection' | 'events'>;
+      readonly told?: readonly Told[];
     },
   ): void {
     const group = this.#group;
     const { caller } = task;
-    const { collection, events } = done.changed ?? { collection: '', events: () => [] };
     const member: Member = {
       task,
       value: done.value,
-      collection,
-      events,
+      told: done.told ?? [],
       operations: done.operations,
       isTold: task.isTold === true,
       isAnswered: false,
     };
     group.members.push(member);
-    if (done.changed !== undefined) noteUntold(group, member);
+    if (done.told !== undefined) group.untold.push(member);
     if (done.operations.length > 0) group.commits.push(done.operations);
     if (task.type === 'catalogue') group.catalogue.push(...task.changes);
     if (caller.durability === 'strict') group.isStrict = true;
@@ -439,22 +452,27 @@ export class Committer {
   }
 
   /**
-   * `deferred`: what is applied to the collection becomes visible and is answered before it is stored. That shows what
-   * came before it there as well, which is therefore told first.
+   * `deferred`: what is applied becomes visible and is answered before it is stored. That shows all that came before it
+   * as well, in every collection, so that nobody sees a part of a transaction; it is told first.
    */
   #showEarly(member: Member): void {
     const group = this.#group;
-    const changed = this.#state.collections.get(member.collection);
-    for (const tree of changed?.trees ?? []) {
-      tree.visible = tree.seal();
-      group.shown.add(tree);
+    for (const touched of [this.#inFlight?.touched ?? [], group.touched]) {
+      for (const { trees } of touched) {
+        for (const tree of trees) {
+          tree.visible = tree.seal();
+          group.shown.add(tree);
+        }
+      }
     }
     this.#state.space.version += 1;
     member.isAnswered = true;
+    this.history.show(this.history.last);
     // Also when nobody listens: whoever comes now sees them already, and must not hear of them again.
     for (const each of [this.#inFlight, group]) {
-      this.#emit(each?.untold.get(member.collection) ?? []);
-      each?.untold.delete(member.collection);
+      if (each === undefined) continue;
+      this.#emit(each.untold);
+      each.untold = [];
     }
     member.isTold = true;
     member.task.caller.resolve({ durability: this.#options.given('deferred'), value: member.value });
@@ -483,7 +501,7 @@ export class Committer {
     const states = new Map<Tree, TreeState>();
     for (const { trees } of group.touched) for (const tree of trees) states.set(tree, tree.seal());
     space.version += 1;
-    const sealed: SealedGroup = { ...group, states, freed: space.freed };
+    const sealed: SealedGroup = { ...group, states, freed: space.freed, lastCommit: this.history.last };
     space.freed = [];
     this.#group = createGroup();
     this.#inFlight = sealed;
@@ -531,6 +549,8 @@ export class Committer {
       if (!this.#group.shown.has(tree)) tree.visible = state;
       tree.stored = state;
     }
+    this.#storedCommit = group.lastCommit;
+    this.history.show(group.lastCommit);
     for (const change of group.catalogue) this.#state.applyCatalogueChange(change);
     this.#state.snapshots.publish({ pages: this.#state.space.pagesOf(group.freed), blobs: group.freedBlobs });
     const open = group.members.filter(({ isAnswered }) => !isAnswered);
@@ -548,9 +568,11 @@ export class Committer {
     for (const member of members) {
       if (member.isTold) continue;
       member.isTold = true;
-      if (!this.#options.hasListeners(member.collection)) continue;
-      const events = member.events();
-      if (events.length > 0) this.#options.onChanges(member.collection, events);
+      for (const { collection, events } of member.told) {
+        if (!this.#options.hasListeners(collection)) continue;
+        const found = events();
+        if (found.length > 0) this.#options.onChanges(collection, found);
+      }
     }
   }
 
@@ -601,6 +623,7 @@ export class Committer {
           hint: 'Close the store and open it again: it recovers to the last stored commit.',
         });
     this.#poison = poison;
+    this.history.wakeAll();
     for (const { task, isAnswered } of gathered) if (!isAnswered) task.caller.reject(poison);
     for (const task of [...this.#retried, ...this.#queue]) task.caller.reject(poison);
     this.#retried = [];
@@ -625,12 +648,6 @@ export class Committer {
     this.#idleWaiters = [];
     for (const settle of waiters) settle();
   }
-}
-
-function noteUntold({ untold }: Group, member: Member): void {
-  const members = untold.get(member.collection);
-  if (members === undefined) untold.set(member.collection, [member]);
-  else members.push(member);
 }
 
 /** Each says that another writer has written what this one was about to write. */

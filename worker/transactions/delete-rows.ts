@@ -7,7 +7,7 @@ import { decodeRows, encodeRows } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
 import { type CollectionState, sortedEntries } from '../indexes/index.ts';
-import { BlobRow, KeyReader, NOT_RESIDENT, PAGE_MISS, type Tree } from '../pages/index.ts';
+import { BlobRow, KeyReader, NOT_RESIDENT, PAGE_MISS, type PageSpace, type Tree } from '../pages/index.ts';
 import type { StoreState } from './store-state.ts';
 
 /** From so many rows on, chunks pay. */
@@ -40,10 +40,10 @@ export async function deleteRows(
   for (let at = 0; at < keys.length; ) {
     const chunk = await space.whenResident(() => readChunk(state, collection, keys, at));
     for (const index of collection.indexes) {
-      await removeAll(index.tree, sortedEntries(index, chunk.keys, chunk.rows));
+      await removeAll(space, index.tree, sortedEntries(index, chunk.keys, chunk.rows));
       await between();
     }
-    await removeAll(collection.primary, chunk.keys);
+    await removeAll(space, collection.primary, chunk.keys);
     if (chunk.rows.length > 0) removed?.push(encodeRows(chunk.rows));
     for (const blob of chunk.blobs) freedBlobs.push(blob);
     at = chunk.end;
@@ -92,9 +92,9 @@ function readChunk(state: StoreState, { primary }: CollectionState, keys: readon
   return chunk;
 }
 
-async function removeAll(tree: Tree, keys: readonly string[]): Promise<void> {
+async function removeAll(space: PageSpace, tree: Tree, keys: readonly string[]): Promise<void> {
   const progress = { at: 0 };
-  await tree.space.whenResident(() => {
+  await space.whenResident(() => {
     const reader = new KeyReader(tree.space, tree.head);
     let isResident = true;
     for (let at = progress.at; at < keys.length; at += 1) if (!reader.isResident(keys[at]!)) isResident = false;

@@ -40,12 +40,17 @@ export type Caller = {
 export type Member = {
   readonly task: Task;
   readonly value: unknown;
-  readonly collection: string;
-  /** Made when they are told, to whoever listens then: listeners may come while the write is being stored. */
-  readonly events: () => readonly ChangeEvent[];
+  readonly told: readonly Told[];
   readonly operations: Commit;
   isTold: boolean;
   isAnswered: boolean;
+};
+
+/** What listeners of one collection are told of a commit. */
+export type Told = {
+  readonly collection: string;
+  /** Made when they are told, to whoever listens then: listeners may come while the write is being stored. */
+  readonly events: () => readonly ChangeEvent[];
 };
 
 export type Group = {
@@ -61,13 +66,15 @@ export type Group = {
   isAwaited: boolean;
   /** Trees that a deferred commit made visible already. */
   shown: Set<Tree>;
-  /** By collection: members that have not been told yet. */
-  untold: Map<string, Member[]>;
+  /** Members that have not been told yet, in their order. */
+  untold: Member[];
 };
 
 export type SealedGroup = Group & {
   readonly states: ReadonlyMap<Tree, TreeState>;
   readonly freed: PageSpace['freed'];
+  /** Its last commit, by its number in the history. */
+  readonly lastCommit: number;
 };
 
 export function createGroup(): Group {
@@ -82,7 +89,7 @@ export function createGroup(): Group {
     isStrict: false,
     isAwaited: false,
     shown: new Set(),
-    untold: new Map(),
+    untold: [],
   };
 }
 

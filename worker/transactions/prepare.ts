@@ -22,8 +22,11 @@ export type RowValidator = (
   row: Row,
 ) => readonly { readonly path: string; readonly rule: string; readonly message: string }[];
 
+/** Where rows are looked up, and blobs numbered: the store, or what a transaction sees of it. */
+export type PrepareState = Pick<StoreState, 'must' | 'wholeRow' | 'nextBlob'>;
+
 export type PrepareContext = {
-  readonly state: StoreState;
+  readonly state: PrepareState;
   readonly validatorOf: (collection: CollectionState) => RowValidator | undefined;
   /** Encoded primary keys of the rows of the head that a selector finds. May throw PAGE_MISS. */
   readonly findKeys: (collection: CollectionState, selector: Readonly<Record<string, unknown>>) => readonly string[];
@@ -47,7 +50,7 @@ export function prepareWrite(context: PrepareContext, request: WriteRequest): Pr
     case 'delete':
       return prepareDelete(context, collection, [encodePrimaryKey(request.key)], ([removed]) => removed !== undefined);
     case 'deleteMany':
-      return prepareDeleteMany(context, collection, context.findKeys(collection, request.selector));
+      return prepareDelete(context, collection, context.findKeys(collection, request.selector), ({ length }) => length);
     case 'replace':
       return prepareReplace(context, collection, request.rows);
     default:
@@ -190,7 +193,7 @@ export function prepareCreates(context: PrepareContext, name: string, rows: read
 }
 
 function presentForWrite(
-  state: StoreState,
+  state: PrepareState,
   collection: CollectionState,
   key: string,
   type: 'create' | 'put',
@@ -201,7 +204,7 @@ function presentForWrite(
 }
 
 /** Unique indexes against the rows of the same call, and against those that the call leaves alone. */
-function checkUniqueTogether(
+export function checkUniqueTogether(
   collection: CollectionState,
   changes: readonly RowChange[],
   refuse: (error: StoreError, change: RowChange) => void,

@@ -51,16 +51,22 @@ export type PreparedWrite = {
   readonly blobs: readonly BlobWrite[];
   /** Stored in the same commit. Such a write tells nobody of the rows that it changes: it is a migration's. */
   readonly catalogue?: CatalogueChange;
+  /** Of other collections, in the same commit: a transaction's. */
+  readonly more?: readonly PreparedWrite[];
   /** The answer to the caller. */
   readonly value: unknown;
 };
+
+/** A write of a commit for each of its collections. */
+export const partsOf = (write: PreparedWrite): readonly PreparedWrite[] =>
+  write.more === undefined ? [write] : [write, ...write.more];
 
 /** Rows larger than this, encoded, live in the blob store: a page of large rows would be rewritten for each of them. */
 export const ROW_INLINE_BYTES_MAX: number = 16 * 1024;
 
 /** A new row as its tree will hold it, and the blob to write with it when it is large. */
 export function storedRow(
-  state: StoreState,
+  state: Pick<StoreState, 'nextBlob'>,
   collection: CollectionState,
   key: string,
   row: Row,
@@ -91,7 +97,7 @@ export function storedRow(
 
 /** The present row under a key, whole, with the blob that replacing it would free. */
 export function presentRow(
-  state: StoreState,
+  state: Pick<StoreState, 'wholeRow'>,
   collection: CollectionState,
   key: string,
 ): { readonly before: Row; readonly freedBlob: number | undefined } | undefined {
