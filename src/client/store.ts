@@ -1,9 +1,10 @@
 /** A store as an application has it: its collections, its state, its end. */
 import { type BehaviorSubject, Observable } from 'rxjs';
+import type { Key } from '../base/row.ts';
 import { StoreError } from '../base/store-error.ts';
 import type { Health, Migration, VerifyReport } from '../protocol/engine-api.ts';
 import type { StoreStatus } from '../protocol/store-status.ts';
-import type { AnyDefinition, CollectionDefinition, InputOf, KeyOf, RowOf } from '../schema/definition.ts';
+import type { AnyDefinition, AnyRow, InputOf, KeyOf, RowOf, Typed } from '../schema/definition.ts';
 import type { AnyRows } from '../schema/include.ts';
 import type { LongOptions } from './call-options.ts';
 import type { Collection } from './collection.ts';
@@ -17,9 +18,9 @@ export type Definitions = Readonly<Record<string, AnyDefinition>>;
 
 /** The collection that a definition makes. */
 export type CollectionOf<D, All = AnyRows> =
-  D extends CollectionDefinition<infer T extends object, infer In, infer K>
+  D extends Typed<infer T extends object, infer In, infer K>
     ? Collection<T, InputOf<In, K>, KeyOf<T, K>, All>
-    : never;
+    : Collection<AnyRow, AnyRow, Key, All>;
 
 export type Store<C extends Definitions = Definitions> = StoreBase<C> & {
   readonly [Name in keyof C]: CollectionOf<C[Name], RowsOf<C>>;

@@ -46,12 +46,21 @@ export type CollectionDefinition<T = AnyRow, In = T, KeyField extends string = s
   T,
   KeyField,
   StandardSchema | JsonSchema
-> & { readonly [types]?: { readonly row: T; readonly input: In; readonly key: KeyField } };
+> &
+  Typed<T, In, KeyField>;
 
-// biome-ignore lint/suspicious/noExplicitAny: any definition will do.
-export type AnyDefinition = CollectionDefinition<any, any, any>;
+/** What a definition is known by: comparing and inferring from this alone spares the compiler all that can be said of rows. */
+export type Typed<T, In, KeyField extends string> = {
+  readonly [types]?: { readonly row: T; readonly input: In; readonly key: KeyField };
+};
 
-export type RowOf<D> = D extends CollectionDefinition<infer T, infer _In, infer _K> ? T : never;
+// biome-ignore-start lint/suspicious/noExplicitAny: any definition will do.
+export type AnyDefinition = Omit<DefinitionInput<AnyRow, string, any>, 'indexes'> & {
+  readonly indexes?: readonly any[] | undefined;
+} & Typed<any, any, any>;
+// biome-ignore-end lint/suspicious/noExplicitAny: any definition will do.
+
+export type RowOf<D> = D extends { readonly [types]?: { readonly row: infer T extends object } } ? T : AnyRow;
 
 type KeyTypeAt<T, K> = K extends keyof T ? Extract<T[K], Key> : Key;
 /** The type of a definition's key. */
