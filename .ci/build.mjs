@@ -38,7 +38,7 @@ const BINDINGS = { react: 'react', vue: 'vue', svelte: 'svelte/store', solid: 's
  * no interface of the platform or of a dependency knows them.
  */
 const INTERNAL_NAMES =
-  /^(platform|wallClock|setTimer|yieldTask|createKey|pendingCount|deadline|waits|owner|onAbort|onRows|onLive|request|post|pull|drain|refuse|lost|link|column|shape)$/;
+  /^(platform|wallClock|setTimer|yieldTask|createKey|pendingCount|deadline|waits|owner|onAbort|onRows|onLive|request|post|pull|drain|refuse|lost|link|column|shape|answer|promise|cells|more|isOurs)$/;
 const MINIFY = { compress: true, mangle: true, codegen: { removeWhitespace: true } };
 
 const MODULES_LISTED_MAX = 15;
@@ -53,7 +53,14 @@ export async function build() {
   const types = emitTypes();
   await Promise.all([
     types,
-    bundle({ entry: 'src/index.ts', file: 'dist/index.js', external: ['rxjs', 'comlink'], keepsWorkerCall: true }),
+    bundle({
+      entry: 'src/index.ts',
+      file: 'dist/index.js',
+      external: ['rxjs', 'comlink'],
+      keepsWorkerCall: true,
+      parts: ['transaction'],
+    }),
+    bundle({ entry: 'src/client/transaction.ts', file: 'dist/transaction.js', external: [], keepsWorkerCall: false }),
     bundle({ entry: 'src/index.ts', file: 'dist/standalone.js', external: [], keepsWorkerCall: true }),
     bundle({ entry: 'worker/main.ts', file: 'dist/worker.js', external: [], keepsWorkerCall: false }),
     ...Object.entries(BINDINGS).map(([name, framework]) =>
@@ -66,6 +73,7 @@ export async function build() {
       external: ['rxjs'],
       keepsWorkerCall: true,
       isMeasured: true,
+      parts: ['transaction'],
     }),
   ]);
   await buildDemo();
@@ -79,13 +87,18 @@ export async function buildIfStale() {
   if (SOURCES.some((source) => newest(join(ROOT, source)) > built)) await build();
 }
 
-async function bundle({ entry, file, external, keepsWorkerCall, isMeasured = false }) {
+/** `parts`: files of the client that are built by themselves and imported when they are used. */
+async function bundle({ entry, file, external, keepsWorkerCall, isMeasured = false, parts = [] }) {
   await viteBuild({
     root: ROOT,
     configFile: false,
     logLevel: 'warn',
     publicDir: false,
-    plugins: [...(keepsWorkerCall ? [keepWorkerCall()] : []), ...(isMeasured ? [noteLargestModules()] : [])],
+    plugins: [
+      ...(keepsWorkerCall ? [keepWorkerCall()] : []),
+      ...(isMeasured ? [noteLargestModules()] : []),
+      leaveOut(parts),
+    ],
     build: {
       target: 'es2022',
       outDir: join(ROOT, dirname(file)),
@@ -125,6 +138,22 @@ function keepWorkerCall() {
       for (const file of Object.values(files)) {
         if (file.type === 'chunk') file.code = file.code.replace(WORKER_MARK, WORKER_LITERAL);
       }
+    },
+  };
+}
+
+/**
+ * The minifier shortens names in builds of one file only. So a part is a build of its own, which the client names by the
+ * file that it will be; it has nothing of the client inside, and no shortened name on what is handed over.
+ */
+function leaveOut(parts) {
+  const byImport = new Map(parts.map((name) => [`./${name}.ts`, `./${name}.js`]));
+  return {
+    name: 'leave-out',
+    enforce: 'pre',
+    resolveId(source) {
+      const id = byImport.get(source);
+      return id === undefined ? undefined : { id, external: true };
     },
   };
 }

@@ -3,12 +3,14 @@ export type { Key, Row } from './base/row.ts';
 export { StoreError, type StoreErrorCode } from './base/store-error.ts';
 export type { LongOptions, LongWriteOptions, WriteOptions } from './client/call-options.ts';
 export type { Change, Collection, IndexBuild } from './client/collection.ts';
+export type { CollectionOf, Definitions } from './client/definitions.ts';
 export type { CallOptions } from './client/link.ts';
 export type { Delta } from './client/live-query.ts';
 export { openStore, type StoreOptions } from './client/open-store.ts';
 export type { FindOptions, Query } from './client/query.ts';
 export type { RowProblem } from './client/row-problem.ts';
-export type { CollectionOf, Definitions, Store, VerifyOptions } from './client/store.ts';
+export type { Store, VerifyOptions } from './client/store.ts';
+export type { CollectionInside, Savepoint, Transaction, TransactionOptions } from './client/transaction.ts';
 export type {
   Durability,
   DurabilityGiven,

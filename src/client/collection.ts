@@ -222,8 +222,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key, 
    * for that too, with its own deadline; this one has none, unless one is given.
    */
   async migrate(options?: CallOptions): Promise<void> {
-    const context = this.#context;
-    await context.link.request(['indexes', 0, context.name], { owner: context, options, timeoutMs: NO_TIMEOUT });
+    await this.#ask(['indexes', 0, this.#context.name], options, NO_TIMEOUT);
   }
 
   async dropIndex(name: string, options?: CallOptions): Promise<void> {
@@ -234,21 +233,12 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key, 
     return this.#ask(['indexes', 0, this.#context.name], options) as Promise<readonly IndexInfo[]>;
   }
 
-  #save(type: 'create' | 'put', input: In, options: WriteOptions | undefined): Promise<T> {
-    try {
-      const prepared = prepareRow(this.#context, copyRow(input));
-      return prepared instanceof Promise
-        ? prepared.then((row) => this.#send(type, row, options))
-        : this.#send(type, prepared, options);
-    } catch (error) {
-      // A getter of the document, or the schema.
-      return Promise.reject(error);
-    }
-  }
-
-  #send(type: 'create' | 'put', row: Row | Refusal, options: WriteOptions | undefined): Promise<T> {
-    if (row instanceof Refusal) return Promise.reject(row.error);
+  /** What a getter of the document throws, or the schema, rejects. */
+  async #save(type: 'create' | 'put', input: In, options: WriteOptions | undefined): Promise<T> {
     const context = this.#context;
+    const prepared = prepareRow(context, copyRow(input));
+    const row = prepared instanceof Promise ? await prepared : prepared;
+    if (row instanceof Refusal) throw row.error;
     const call: Call = ['write', 0, context.name, type, 1, options?.durability, options?.signal !== undefined];
     return context.link.request(call, { owner: context, options, rows: [row], answer: row }) as Promise<T>;
   }

@@ -17,8 +17,8 @@ export type EngineWorker = {
 export function startWorker(create: (() => Worker) | undefined, onLost: (cause: unknown) => void): EngineWorker {
   receiveErrors(transferHandlers);
   const worker = create === undefined ? createWorker() : create();
-  worker.addEventListener('error', (event) => onLost(event.message || 'The script of the worker cannot be loaded.'));
-  worker.addEventListener('messageerror', () => onLost('A message of the worker cannot be read.'));
+  worker.addEventListener('error', (event) => onLost(event.message || 'Its script cannot be loaded.'));
+  worker.addEventListener('messageerror', () => onLost('A message cannot be read.'));
   const control: Remote<EngineControl> = wrap<EngineControl>(worker);
   return {
     open: (options, port) =>

@@ -224,7 +224,8 @@ export class Link {
     const rows: Row[] = [];
     for (const pending of queue) {
       pending.state = 'sent';
-      calls.push(pending.call);
+      const { call, owner } = pending;
+      calls.push(owner?.tx ? ['in', call[1], owner.tx, call] : call);
       if (pending.rows !== undefined) for (const row of pending.rows) rows.push(row);
     }
     try {
@@ -249,9 +250,9 @@ export class Link {
     pending.reject(
       error instanceof StoreError
         ? attributed(error, owner, rows, answer)
-        : new StoreError('call/not-cloneable', `An argument of ${name} cannot be sent to the engine.`, {
+        : new StoreError('call/not-cloneable', `An argument of ${name} cannot be sent.`, {
             details: { collection: owner?.name, call: name },
-            hint: 'Selectors and changes hold plain data only.',
+            hint: 'Arguments hold plain data only.',
             cause: error,
           }),
     );

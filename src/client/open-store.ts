@@ -7,10 +7,11 @@ import type { Durability } from '../protocol/engine-api.ts';
 import type { StoreStatus } from '../protocol/store-status.ts';
 import { isStandardSchema } from '../schema/standard-schema.ts';
 import { Collection } from './collection.ts';
+import type { Definitions } from './definitions.ts';
 import { startWorker } from './engine-worker.ts';
 import { Link, within } from './link.ts';
 import { offerMigration } from './migration.ts';
-import { type Definitions, type Store, StoreBase, timeoutError } from './store.ts';
+import { type Store, StoreBase, timeoutError } from './store.ts';
 
 export type StoreOptions<C extends Definitions> = {
   /** One store of a name per origin. */
@@ -34,8 +35,8 @@ export type StoreOptions<C extends Definitions> = {
 };
 
 const OPEN_TIMEOUT_MS = 30_000;
-/** Errors after which nothing but opening the store again helps. */
-const POISONS: readonly string[] = ['engine/poisoned', 'engine/superseded'];
+/** Errors after which nothing but opening the store again helps: `engine/poisoned` and `engine/superseded`. */
+const POISONS = /^engine.[ps]/;
 
 /** Opens a store, or creates it. Rejects with a `StoreError`; then nothing is left running. */
 export async function openStore<const C extends Definitions>(options: StoreOptions<C>): Promise<Store<C>> {
@@ -54,7 +55,7 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
   const platform = createPlatform();
   const { port1, port2 } = new MessageChannel();
   const link = new Link(port1, platform, (error) => {
-    if (POISONS.includes(error.code)) poison(error);
+    if (POISONS.test(error.code)) poison(error);
   });
 
   let fail!: (error: StoreError) => void;
@@ -64,7 +65,7 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
   const worker = startWorker(create, (cause) => {
     const error = new StoreError('engine/lost', `The worker of store ${name} has failed: ${String(cause)}`, {
       details: { store: name },
-      hint: 'Open the store again. Writes that were not answered may or may not be stored.',
+      hint: 'Open it again. Whether unanswered writes were stored is unknown.',
     });
     poison(error);
     link.close(error);
@@ -88,14 +89,18 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
   }
 
   const createKey = createUuid7(platform.wallClock, platform.random);
-  const byName = new Map<string, Collection>();
-  for (const [collection, definition] of Object.entries(collections)) {
+  const contexts = Object.entries(collections).map(([collection, definition]) => {
     const { key = 'id', schema } = definition;
     const context = { name: collection, key, schema: isStandardSchema(schema) ? schema : undefined, link, createKey };
-    byName.set(collection, new Collection(context));
     if (definition.migrations) offerMigration(context, definition);
-  }
-  return new StoreBase<C>(name, link, worker, status, byName) as Store<C>;
+    return context;
+  });
+  const bind = (tx?: number) => new Map(contexts.map((context) => [context.name, new Collection({ ...context, tx })]));
+  const transaction: StoreBase<C>['transaction'] = async (run, more) => {
+    const { transact } = await import('./transaction.ts');
+    return transact(bind, link.request.bind(link), platform, platform.setTimer, StoreError, run, more);
+  };
+  return new StoreBase<C>(name, link, worker, status, bind(), transaction) as Store<C>;
 }
 
 /** Options without what is the page's own: the worker checks the rest. */

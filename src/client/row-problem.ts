@@ -5,7 +5,12 @@ import { StoreError } from '../base/store-error.ts';
 import type { Issue } from '../schema/standard-schema.ts';
 
 /** The collection that a call belongs to, and its key field: what errors name. */
-export type Owner = { readonly name: string; readonly key: string };
+export type Owner = {
+  readonly name: string;
+  readonly key: string;
+  /** The transaction that its calls belong to. */
+  readonly tx?: number | undefined;
+};
 
 /** Wrong rows that one error names. */
 export const ROW_PROBLEMS_MAX: number = 20;
@@ -47,7 +52,7 @@ export function invalidDocuments(owner: Owner, problems: readonly RowProblem[]):
     `${owner.name}: ${problems.length} documents are refused; the first, at place ${first?.row}: ${first?.issues[0]?.message}`,
     {
       details: { collection: owner.name, rows: problems },
-      hint: `Nothing was stored. At most ${ROW_PROBLEMS_MAX} wrong documents are named.`,
+      hint: `Nothing was stored. At most ${ROW_PROBLEMS_MAX} are named.`,
     },
   );
 }

@@ -1,33 +1,21 @@
 /** A store as an application has it: its collections, its state, its end. */
 import { type BehaviorSubject, Observable } from 'rxjs';
-import type { Key } from '../base/row.ts';
 import { StoreError } from '../base/store-error.ts';
 import type { Health, Migration, VerifyReport } from '../protocol/engine-api.ts';
 import type { StoreStatus } from '../protocol/store-status.ts';
-import type { AnyDefinition, AnyRow, InputOf, KeyOf, RowOf, Typed } from '../schema/definition.ts';
-import type { AnyRows } from '../schema/include.ts';
 import type { LongOptions } from './call-options.ts';
 import type { Collection } from './collection.ts';
 import { NO_TIMEOUT } from './collection-context.ts';
+import type { CollectionOf, Definitions, RowsOf } from './definitions.ts';
 import type { EngineWorker } from './engine-worker.ts';
 import { type CallOptions, type Link, within } from './link.ts';
 import { endOf } from './live-query.ts';
 import { subscribe } from './subscription.ts';
-
-export type Definitions = Readonly<Record<string, AnyDefinition>>;
-
-/** The collection that a definition makes. */
-export type CollectionOf<D, All = AnyRows> =
-  D extends Typed<infer T extends object, infer In, infer K>
-    ? Collection<T, InputOf<In, K>, KeyOf<T, K>, All>
-    : Collection<AnyRow, AnyRow, Key, All>;
+import type { Transaction, TransactionOptions } from './transaction.ts';
 
 export type Store<C extends Definitions = Definitions> = StoreBase<C> & {
   readonly [Name in keyof C]: CollectionOf<C[Name], RowsOf<C>>;
 };
-
-/** The documents of each collection. */
-export type RowsOf<C extends Definitions> = { readonly [Name in keyof C]: RowOf<C[Name]> };
 
 export type VerifyOptions = LongOptions & {
   /** Default: true. Indexes that disagree with their collection are made anew. */
@@ -42,6 +30,12 @@ export class StoreBase<C extends Definitions = Definitions> {
   readonly status$: Observable<StoreStatus>;
   /** Collections whose documents were of an older version when the store was opened, and how far each has come. */
   readonly migrations$: Observable<readonly Migration[]>;
+  /**
+   * Runs a function whose reads and writes through `tx` are one: stored together or not at all, and as if nothing else
+   * had happened meanwhile. Answers what it answers. One that has lost a race is run again, so besides its `tx` it should
+   * do nothing that must not be done twice.
+   */
+  readonly transaction: <R>(run: (tx: Transaction<C>) => R | Promise<R>, options?: TransactionOptions) => Promise<R>;
   readonly #status: BehaviorSubject<StoreStatus>;
   readonly #link: Link;
   readonly #worker: EngineWorker;
@@ -55,6 +49,7 @@ export class StoreBase<C extends Definitions = Definitions> {
     worker: EngineWorker,
     status: BehaviorSubject<StoreStatus>,
     collections: ReadonlyMap<string, Collection>,
+    transaction: StoreBase<C>['transaction'],
   ) {
     this.name = name;
     this.#link = link;
@@ -69,6 +64,7 @@ export class StoreBase<C extends Definitions = Definitions> {
         endOf(subscriber),
       ),
     );
+    this.transaction = transaction;
     this.#collections = collections;
     for (const [property, value] of collections) Object.defineProperty(this, property, { value, enumerable: true });
   }
@@ -81,7 +77,7 @@ export class StoreBase<C extends Definitions = Definitions> {
   collection<Name extends keyof C & string>(name: Name): CollectionOf<C[Name], RowsOf<C>> {
     const collection = this.#collections.get(name);
     if (collection === undefined) {
-      throw new StoreError('collection/unknown', `Store ${this.name} has no collection ${JSON.stringify(name)}.`, {
+      throw new StoreError('collection/unknown', `There is no collection ${JSON.stringify(name)}.`, {
         details: { store: this.name, collection: name },
       });
     }

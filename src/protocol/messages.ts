@@ -72,11 +72,11 @@ export type Call =
   | ['cancel', id: number];
 
 /**
- * `transaction` is a number that the client has not used before. Its calls may follow at once, also in the same message:
- * they wait for what they need. `rollback` is answered with a RetryAdvice, `commit` with the durability given.
+ * `transaction` is the id of the call that began it. Calls inside may follow that at once: they wait for what they need.
+ * `rollback` is answered with a RetryAdvice, `commit` with the durability given.
  */
 export type TransactionCall =
-  | ['begin', id: number, transaction: number, options: { readonly locks?: readonly KeyName[] | undefined }]
+  | ['begin', id: number, options: { readonly locks?: readonly KeyName[] | undefined }]
   | ['savepoint', id: number, transaction: number]
   | ['rollbackTo', id: number, transaction: number, savepoint: number]
   | ['lock', id: number, transaction: number, collection: string, key: Key]

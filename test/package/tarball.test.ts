@@ -19,12 +19,19 @@ afterAll(() => installation.remove());
 test('holds the built files, their declarations and the documents, and nothing else', () => {
   const unexpected = installation.files.filter(
     (path) =>
-      !/^dist\/((index|standalone|worker|react|vue|svelte|solid)\.js(\.map)?|worker\.d\.ts|types\/.*\.d\.ts)$/.test(
+      !/^dist\/((index|transaction|standalone|worker|react|vue|svelte|solid)\.js(\.map)?|worker\.d\.ts|types\/.*\.d\.ts)$/.test(
         path,
       ) && !DOCUMENTS.includes(path),
   );
   expect(unexpected).toEqual([]);
-  const wanted = ['dist/index.js', 'dist/standalone.js', 'dist/worker.js', 'dist/worker.d.ts', 'dist/types/index.d.ts'];
+  const wanted = [
+    'dist/index.js',
+    'dist/transaction.js',
+    'dist/standalone.js',
+    'dist/worker.js',
+    'dist/worker.d.ts',
+    'dist/types/index.d.ts',
+  ];
   expect([...wanted, ...DOCUMENTS].filter((path) => !installation.files.includes(path))).toEqual([]);
 });
 

@@ -1,8 +1,7 @@
 /**
- * The transactions of one client, by the numbers that the client has given them. All of them end with the client: what
+ * The transactions of one client, by the numbers of the calls that began them. All of them end with the client: what
  * it leaves open is rolled back (TXN-9).
  */
-import { StoreError } from '../../src/base/store-error.ts';
 import { toBeginOptions } from '../../src/protocol/begin-options.ts';
 import type { EngineApi, EngineTransaction, MaybePromise } from '../../src/protocol/engine-api.ts';
 import type { TransactionCall } from '../../src/protocol/messages.ts';
@@ -11,8 +10,7 @@ import { ended } from './transaction.ts';
 
 export class TransactionPort {
   readonly #engine: EngineApi;
-  /** Also those that could not begin, with the reason, until their client has heard of it. */
-  readonly #byNumber: Map<number, EngineTransaction | StoreError> = new Map();
+  readonly #byNumber: Map<number, EngineTransaction> = new Map();
 
   constructor(engine: EngineApi) {
     this.#engine = engine;
@@ -20,17 +18,16 @@ export class TransactionPort {
 
   /** Throws when there is none. */
   must(number: number): EngineTransaction {
-    const transaction = this.#byNumber.get(number) ?? ended();
-    if (transaction instanceof StoreError) throw transaction;
+    const transaction = this.#byNumber.get(number);
+    if (transaction === undefined) throw ended();
     return transaction;
   }
 
   /** Answers the value of the call. */
   run(call: TransactionCall): MaybePromise<unknown> {
+    if (call[0] === 'begin') return this.#begin(call[1], call[2]);
     const [, , number] = call;
     switch (call[0]) {
-      case 'begin':
-        return this.#begin(number, call[3]);
       case 'savepoint':
         return this.must(number).savepoint();
       case 'rollbackTo':
@@ -40,7 +37,7 @@ export class TransactionPort {
       case 'rollback': {
         const transaction = this.#byNumber.get(number);
         this.#byNumber.delete(number);
-        return transaction === undefined || transaction instanceof StoreError ? undefined : transaction.rollback();
+        return transaction?.rollback();
       }
       case 'commit': {
         const transaction = this.must(number);
@@ -54,16 +51,11 @@ export class TransactionPort {
   }
 
   stop(): void {
-    for (const transaction of this.#byNumber.values()) if (!(transaction instanceof StoreError)) transaction.rollback();
+    for (const transaction of this.#byNumber.values()) transaction.rollback();
     this.#byNumber.clear();
   }
 
   #begin(number: number, options: object): void {
-    try {
-      this.#byNumber.set(number, this.#engine.begin(toBeginOptions(options)));
-    } catch (error) {
-      if (error instanceof StoreError) this.#byNumber.set(number, error);
-      throw error;
-    }
+    this.#byNumber.set(number, this.#engine.begin(toBeginOptions(options)));
   }
 }
