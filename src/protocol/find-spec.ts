@@ -53,26 +53,6 @@ export function toFindSpec(collection: string, selector: Selector, options: RawF
   };
 }
 
-/** The same for a live query, which has whole rows from the first one on. */
-export function toLiveSpec(
-  collection: string,
-  selector: Selector,
-  { after, project, include, ...options }: RawFind,
-): FindSpec {
-  for (const [option, value] of [
-    ['after', after],
-    ['project', project],
-    ['include', include],
-  ]) {
-    if (value === undefined) continue;
-    throw new StoreError('query/unsupported-option', `Live query of ${collection}: unsupported option ${option}.`, {
-      details: { collection, option },
-      hint: 'Live queries give whole rows. Use limit and skip.',
-    });
-  }
-  return toFindSpec(collection, selector, options);
-}
-
 /** The same for a page, which has its limit as its size. */
 export function toPageSpec(collection: string, selector: Selector, options: RawFind): FindSpec {
   const { limit } = options;

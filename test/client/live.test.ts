@@ -187,3 +187,36 @@ test('[LIVE-10] errors arrive as errors, and closing completes', async () => {
   expect(sound.isComplete).toBe(true);
   expect(sound.error).toBeUndefined();
 });
+
+test('[LIVE-13] includes arrive, and again when what is included changes; rows that do not show it stay the same objects', async () => {
+  const ranks = defineCollection<{ id: number; name: string }>()({ key: 'id' });
+  const { store } = await openTestStore({ tasks, ranks });
+  await store.ranks.createMany([
+    { id: 0, name: 'none' },
+    { id: 1, name: 'first' },
+  ]);
+  await store.tasks.createMany(someTasks(3));
+  const query = store.tasks.find(
+    {},
+    { include: { as: { from: 'ranks', on: ['rank', 'id'], one: true } }, project: { title: 1 }, sort: { rank: 1 } },
+  );
+  const seen = watch(query.$);
+  const deltas = watch(query.delta$);
+  await until(() => seen.values.length === 1);
+  expect(seen.values[0]!.map((row) => row.as?.name)).toEqual(['none', 'first', undefined]);
+  await store.ranks.update(1, { name: 'best' });
+  await store.ranks.create({ id: 2, name: 'second' });
+  await until(() => seen.values.length === 3);
+  const [first, second, third] = seen.values as [
+    (typeof seen.values)[0],
+    (typeof seen.values)[0],
+    (typeof seen.values)[0],
+  ];
+  expect(third).toEqual([
+    { id: 'task-0000000', title: 'Title 0', as: { id: 0, name: 'none' } },
+    { id: 'task-0000001', title: 'Title 1', as: { id: 1, name: 'best' } },
+    { id: 'task-0000002', title: 'Title 2', as: { id: 2, name: 'second' } },
+  ]);
+  expect([second[0] === first[0], second[1] === first[1], second[2] === first[2]]).toEqual([true, false, true]);
+  expect(deltas.values.map(({ changed }) => changed.map(({ at }) => at))).toEqual([[], [1], [2]]);
+});

@@ -26,7 +26,7 @@ let asked: Asked;
 let hold: Promise<void> | undefined;
 
 beforeEach(async () => {
-  engine = await openOnImage(createMemoryImage(), [collection('items', [index('n')])]);
+  engine = await openOnImage(createMemoryImage(), [collection('items', [index('n')]), collection('names')]);
   items = verbsOf(engine);
   asked = { finds: 0, counts: 0, listeners: 0, openCursors: 0 };
   hold = undefined;
@@ -37,7 +37,11 @@ afterEach(() => engine.close());
 
 function countingSource(): LiveSource {
   return {
-    keyField: () => 'id',
+    keyField(name) {
+      // Throws when there is none.
+      engine.indexes(name);
+      return 'id';
+    },
     subscribe(name, listener) {
       asked.listeners += 1;
       const stop = engine.subscribe(name, listener);
@@ -444,4 +448,98 @@ test('[LIVE-12] after very many changes at once results are read anew, also in t
   await items.update(left[0]!['id'] as number, { n: 1e6 });
   await turn();
   expect(late.keys).toEqual(left.slice(1, 4).map(({ id }) => id));
+});
+
+const NAMED: Partial<FindSpec> = {
+  include: { named: { from: 'names', on: ['n', 'id'], one: true } },
+  sort: [['id', 1]],
+};
+
+test('[LIVE-13] a change of an included row reaches those rows alone that include it', async () => {
+  const names = verbsOf(engine, 'names');
+  await names.create({ id: 1, name: 'one' }, { id: 2, name: 'two' });
+  await items.create(row(10, 1), row(11, 2), row(12, 1), row(13, 7));
+  const watcher = new Watcher({ ...NAMED, project: { id: 1 } });
+  const limited = new Watcher({ ...NAMED, limit: 1 });
+  await turn();
+  const before = watcher.rows!;
+  expect(before.map(({ named }) => (named as Row | null)?.['name'])).toEqual(['one', 'two', 'one', undefined]);
+  const { finds } = asked;
+  await names.update(1, { name: 'uno' });
+  await turn();
+  expect(watcher.rows!.map(({ named }) => (named as Row | null)?.['name'])).toEqual(['uno', 'two', 'uno', undefined]);
+  expect(watcher.rows![1]).toBe(before[1]);
+  expect(watcher.rows![3]).toBe(before[3]);
+  // Nobody shows what is named so, and nobody is told.
+  const { steps } = limited;
+  await names.update(2, { name: 'due' });
+  await names.create({ id: 99, name: 'nobody' });
+  await turn();
+  expect(limited.steps).toBe(steps);
+  await names.create({ id: 7, name: 'seven' });
+  await names.delete(2);
+  await turn();
+  expect(watcher.rows).toEqual([
+    { id: 10, named: { id: 1, name: 'uno' } },
+    { id: 11, named: null },
+    { id: 12, named: { id: 1, name: 'uno' } },
+    { id: 13, named: { id: 7, name: 'seven' } },
+  ]);
+  expect(asked.finds, 'the engine is asked for nothing').toBe(finds);
+  expect((await engine.explain('items', { ...ALL, ...NAMED })).live).toBe('patched');
+  // A value that was not known is asked for, once.
+  await items.create(row(14, 99), row(15, 99));
+  await turn();
+  await turn();
+  expect(watcher.rows!.at(-1)).toEqual({ id: 15, named: { id: 99, name: 'nobody' } });
+  expect(asked.finds).toBe(finds + 1);
+});
+
+test('[LIVE-7] [LIVE-12] a query with includes is read anew after very many changes, and ends whole', async () => {
+  const names = verbsOf(engine, 'names');
+  await items.create(row(1), row(2));
+  const watcher = new Watcher(NAMED);
+  await turn();
+  await names.create(...Array.from({ length: 25_000 }, (_, id) => ({ id, name: `name ${id}` })));
+  for (let left = 5; left > 0; left -= 1) await turn();
+  expect(watcher.rows!.map(({ named }) => (named as Row)['name'])).toEqual(['name 1', 'name 2']);
+  expect(asked.listeners).toBe(2);
+  watcher.subscription.close();
+  expect(live.size).toBe(0);
+  expect(asked).toMatchObject({ listeners: 0, openCursors: 0 });
+});
+
+test('[LIVE-10] wrong includes, projections and places are refused when they are opened', async () => {
+  const codeOfOpening = (find: Partial<FindSpec>): unknown => {
+    try {
+      new Watcher(find);
+      return 'ok';
+    } catch (error) {
+      return (error as StoreError).code;
+    }
+  };
+  expect(codeOfOpening({ include: { x: { from: 'nobody', on: ['a', 'b'] } } })).toBe('store/unknown-collection');
+  expect(codeOfOpening({ include: { x: { from: 'names', on: 'a' } } })).toBe('query/invalid-include');
+  expect(codeOfOpening({ project: { n: 1, id: 0, m: 0 } })).toBe('query/invalid-projection');
+  expect(codeOfOpening({ after: 'no cursor' })).toBe('query/invalid-cursor');
+  expect(live.size).toBe(0);
+  expect(asked.listeners).toBe(0);
+});
+
+test('[LIVE-1] behind a place: rows and their count', async () => {
+  await items.create(...Array.from({ length: 10 }, (_, id) => row(id)));
+  const place: Partial<FindSpec> = { sort: [['n', -1]], after: row(4) };
+  const watcher = new Watcher({ ...place, skip: 1, limit: 2 });
+  const counted = new Watcher(place, 'count');
+  for (let left = 5; left > 0; left -= 1) await turn();
+  expect(watcher.keys).toEqual([2, 1]);
+  expect(counted.count).toBe(4);
+  await items.update(9, { n: 3.5 });
+  await items.update(1, { n: 8 });
+  await turn();
+  expect(watcher.keys).toEqual([3, 2]);
+  expect(counted.count).toBe(4);
+  await items.delete(0);
+  await turn();
+  expect(counted.count).toBe(3);
 });

@@ -1,6 +1,20 @@
 // Bugs to plant: in `file` the text `from`, which stands there once, becomes `to`, and `test` must turn red.
 export const MUTATIONS = [
   {
+    name: 'tell nobody that an included row has changed',
+    file: 'worker/live/included-rows.ts',
+    from: 'for (const user of whole.users) this.#outdate(user);',
+    to: '',
+    test: 'test/live/included.property.test.ts',
+  },
+  {
+    name: 'let go of included rows that are still shown',
+    file: 'worker/live/included-rows.ts',
+    from: 'if (whole.joined.has(list)) continue;',
+    to: '',
+    test: 'test/live/included.property.test.ts',
+  },
+  {
     name: 'skip the checksum of pages',
     file: 'worker/pages/page-format.ts',
     from: 'if (checksumOf(image) !== view.getUint32(CHECKSUM_AT, true))',

@@ -24,7 +24,7 @@ import type {
   WriteOutcome,
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
-import { type RawFind, toFindSpec, toLiveSpec, toPageSpec, toPipeline } from '../../src/protocol/find-spec.ts';
+import { type RawFind, toFindSpec, toPageSpec, toPipeline } from '../../src/protocol/find-spec.ts';
 import type { LiveRequest } from '../../src/protocol/live.ts';
 import {
   type Call,
@@ -248,7 +248,7 @@ class PortServer {
         const [, , collection, query, options, kind] = call;
         const request: LiveRequest = isPipeline(query)
           ? { collection, kind, pipeline: toPipeline(collection, query, options) }
-          : { collection, kind, find: toLiveSpec(collection, query, options) };
+          : { collection, kind, find: toFindSpec(collection, query, options) };
         const close = this.#live.open(id, request, (error) => this.#fail(id, error));
         this.#running.set(id, { cancel: () => this.#running.delete(id) && close() });
         return;

@@ -2,10 +2,13 @@
 import type { FindSpec } from '../../src/protocol/definition.ts';
 import type { ChangeEvent, MaybePromise } from '../../src/protocol/engine-api.ts';
 import type { LiveUpdate } from '../../src/protocol/live.ts';
-import { compilePredicate, interestOf, type Predicate, parseSelector } from '../query/index.ts';
-import { narrowestOf } from './interest.ts';
+import { compileProjection, parseSelector } from '../query/index.ts';
+import { type Accepts, acceptsOf, watchesOf } from './interest.ts';
 import type { LiveResult, Watch } from './live-result.ts';
 import type { LiveSource } from './live-source.ts';
+
+/** Rows asked of the engine at a time. */
+const LOAD_ROWS = 1_000;
 
 export class CountResult implements LiveResult {
   readonly tellsEachLoad: boolean = false;
@@ -13,17 +16,18 @@ export class CountResult implements LiveResult {
   readonly #source: LiveSource;
   readonly #collection: string;
   readonly #find: FindSpec;
-  readonly #accepts: Predicate;
+  readonly #accepts: Accepts;
   #matching: number | undefined;
   #state: number | undefined;
 
   constructor(source: LiveSource, collection: string, find: FindSpec) {
-    const selector = parseSelector(find.selector);
+    const keyField = source.keyField(collection);
+    const projection = compileProjection(find.project, keyField);
     this.#source = source;
     this.#collection = collection;
     this.#find = find;
-    this.#accepts = compilePredicate(selector);
-    this.watches = [{ collection, interest: narrowestOf(interestOf(selector)) }];
+    this.#accepts = acceptsOf(find, { collection, keyField, sort: find.sort, projection });
+    this.watches = watchesOf(collection, parseSelector(find.selector), []);
   }
 
   get needsLoad(): boolean {
@@ -34,12 +38,35 @@ export class CountResult implements LiveResult {
     return this.#state;
   }
 
-  load(): MaybePromise<void> {
+  load(isWanted: () => boolean): MaybePromise<void> {
     const take = (count: number): void => {
       this.#matching = count;
     };
-    const count = this.#source.count(this.#collection, this.#find.selector);
+    const { after, selector } = this.#find;
+    const count = after === undefined ? this.#source.count(this.#collection, selector) : this.#countBehind(isWanted);
     return count instanceof Promise ? count.then(take) : take(count);
+  }
+
+  /** Where a place is cannot be told without the rows. */
+  async #countBehind(isWanted: () => boolean): Promise<number> {
+    const { selector, sort, after, scanRowsMax } = this.#find;
+    const cursor = this.#source.find(this.#collection, {
+      selector,
+      sort,
+      limit: undefined,
+      skip: 0,
+      after,
+      scanRowsMax,
+    });
+    try {
+      for (let count = 0; ; ) {
+        const { rows, done } = await cursor.next(LOAD_ROWS);
+        count += rows.length;
+        if (done || !isWanted()) return count;
+      }
+    } finally {
+      cursor.close();
+    }
   }
 
   apply({ before, row }: ChangeEvent): void {

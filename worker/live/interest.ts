@@ -2,7 +2,19 @@
  * What a row must have to matter to a query: one condition that every matching row fulfils, of a kind that can be looked
  * up. It may let through rows that do not match; it never keeps one back that does (LIVE-2).
  */
-import type { Interest } from '../query/index.ts';
+import type { Key, Row } from '../../src/base/row.ts';
+import type { FindSpec } from '../../src/protocol/definition.ts';
+import { encodePrimaryKey } from '../indexes/index.ts';
+import {
+  compilePredicate,
+  followsFilter,
+  type Interest,
+  interestOf,
+  type Predicate,
+  parseSelector,
+  type SelectorNode,
+} from '../query/index.ts';
+import type { Watch } from './live-result.ts';
 
 /** A query with more operands is looked up by the span of them. */
 const OPERANDS_MAX = 64;
@@ -40,4 +52,28 @@ function joinedRange(first: Interest & { readonly type: 'range' }, all: readonly
     if (other.high < high) high = other.high;
   }
   return { ...first, low, high };
+}
+
+export type Accepts = Predicate;
+
+/** Which rows a find has, whatever its skip and limit. */
+export function acceptsOf(
+  { selector, after }: Pick<FindSpec, 'selector' | 'after'>,
+  scope: Parameters<typeof followsFilter>[1],
+): Accepts {
+  const accepts = compilePredicate(parseSelector(selector));
+  if (after === undefined) return accepts;
+  const follows = followsFilter(after, scope);
+  const { keyField } = scope;
+  return (row: Row) => accepts(row) && follows({ key: encodePrimaryKey(row[keyField] as Key), row });
+}
+
+/** Each collection once: what matters for two reasons matters whatever it holds. */
+export function watchesOf(collection: string, selector: SelectorNode, others: readonly Watch[]): readonly Watch[] {
+  const byCollection = new Map<string, Watch>();
+  for (const watch of [{ collection, interest: narrowestOf(interestOf(selector)) }, ...others]) {
+    const isFirst = !byCollection.has(watch.collection);
+    byCollection.set(watch.collection, isFirst ? watch : { ...watch, interest: undefined });
+  }
+  return [...byCollection.values()];
 }

@@ -183,8 +183,8 @@ export class LiveQueries {
 /** What makes two requests the same question. */
 function questionOf({ collection, kind, find, pipeline }: LiveRequest): unknown {
   if (find === undefined) return [collection, kind, pipeline];
-  const { selector, sort, skip, limit } = find;
-  return [collection, kind, selector, sort, skip, limit];
+  const { selector, sort, skip, limit, after, project, include } = find;
+  return [collection, kind, selector, sort, skip, limit, after, project, include];
 }
 
 const tooManyQueries = (): StoreError =>

@@ -146,7 +146,7 @@ export class Includer {
       const lists = rows.map((row) =>
         joinValues(row, include.local).filter((value) => value !== null && value !== undefined),
       );
-      const found = (await join.find(lists, this.#run.rest)).map((joined) => chosen(joined, include));
+      const found = (await join.find(lists, this.#run.rest)).map((joined) => chosenRows(joined, include));
       const whole = await inner.#within(found);
       for (const [at, each] of whole.entries()) fields[at]![include.field] = include.isOne ? (each[0] ?? null) : each;
       await this.#run.rest();
@@ -164,7 +164,8 @@ export class Includer {
   }
 }
 
-function chosen(rows: readonly Row[], { sort, limit, isOne }: Include): readonly Row[] {
+/** Those of the rows found that a row gets. */
+export function chosenRows(rows: readonly Row[], { sort, limit, isOne }: Include): readonly Row[] {
   const sorted = sort.length === 0 || rows.length < 2 ? rows : sortedBy(rows, sort);
   const most = isOne ? Math.min(limit ?? 1, 1) : limit;
   return most === undefined || sorted.length <= most ? sorted : sorted.slice(0, most);

@@ -5,16 +5,17 @@ export {
   type Grouping,
   type GroupPlan,
   type JoinSource,
+  joinValues,
   type KeptGroups,
   keptGroups,
   type Pipeline,
 } from './aggregate/index.ts';
 export { countPlan, FindCursor } from './find.ts';
-export { collectionsOf, Includer, parseIncludes } from './include.ts';
+export { chosenRows, collectionsOf, type Include, Includer, parseIncludes } from './include.ts';
 export { IncludeCursor } from './include-cursor.ts';
 export { parsePath } from './paths.ts';
 export { PlanScan } from './plan-scan.ts';
-export { type FindPlan, type Plan, planFind } from './planner/index.ts';
+export { type FindPlan, followsFilter, type Plan, planFind } from './planner/index.ts';
 export { compileProjection, type Projection } from './projection.ts';
 export type { ReadView } from './read-view.ts';
 export { checkScan } from './scan-limit.ts';

@@ -1,7 +1,8 @@
 /** Whether an index has the order of a sort, and where a place in that order is in it. */
 import type { SortOrder } from '../../../src/protocol/definition.ts';
 import { COMPONENT_END } from '../../indexes/index.ts';
-import type { Position } from '../position.ts';
+import { type CursorScope, isAfter, type Position, toPosition } from '../position.ts';
+import type { FoundRow } from '../sort.ts';
 import type { TreeUse } from './tree-use.ts';
 
 /**
@@ -12,6 +13,12 @@ export function toFullSort(sort: SortOrder, keyField: string): SortOrder {
   const at = sort.findIndex(([path]) => path === keyField);
   if (at >= 0) return sort.slice(0, at + 1);
   return [...sort, [keyField, sort.at(-1)?.[1] ?? 1]];
+}
+
+/** Whether rows come behind what a query was given as `after`. Throws `query/invalid-cursor`. */
+export function followsFilter(after: unknown, scope: CursorScope): (found: FoundRow) => boolean {
+  const sort = toFullSort(scope.sort, scope.keyField);
+  return isAfter(toPosition(after, { ...scope, sort }), sort);
 }
 
 /** The direction in which a use gives a full sort; undefined when it does not. */
