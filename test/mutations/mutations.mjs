@@ -8,13 +8,6 @@ export const MUTATIONS = [
     test: 'test/live/included.property.test.ts',
   },
   {
-    name: 'let go of included rows that are still shown',
-    file: 'worker/live/included-rows.ts',
-    from: 'if (whole.joined.has(list)) continue;',
-    to: '',
-    test: 'test/live/included.property.test.ts',
-  },
-  {
     name: 'skip the checksum of pages',
     file: 'worker/pages/page-format.ts',
     from: 'if (checksumOf(image) !== view.getUint32(CHECKSUM_AT, true))',
