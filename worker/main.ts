@@ -2,30 +2,54 @@
 import { expose, transferHandlers } from 'comlink';
 import { browserLocks, createPlatform, storageFigures } from '../src/base/platform.ts';
 import { sendErrors } from '../src/protocol/control.ts';
-import { createControl, openEngine, storeErrorToWire } from './engine/index.ts';
+import type { EngineOptions } from '../src/protocol/engine-api.ts';
+import {
+  createControl,
+  type EnginePlatform,
+  openEngine,
+  openSharedStore,
+  type ServedStore,
+  serveAlone,
+  storeErrorToWire,
+} from './engine/index.ts';
 import { browserIndexedDb, openOpfsTailFolder } from './storage/index.ts';
+import { hasBroadcastChannel, openBroadcastChannel } from './tabs/index.ts';
 
 const { now, random, setTimer, yieldTask } = createPlatform();
 
 sendErrors(transferHandlers, storeErrorToWire);
 // Synchronously: the page's first message is waiting already.
-expose(
-  createControl((options) =>
-    openEngine(options, {
-      now,
-      setTimer,
-      yieldTask,
-      indexedDB: browserIndexedDb(),
-      locks: browserLocks(),
-      tails: { openFolder: openOpfsTailFolder, createName: createTailName },
-      estimate: storageFigures,
-      streams: globalThis,
-    }),
-  ),
-);
+expose(createControl(openStore));
 
-function createTailName(): string {
+async function openStore(options: EngineOptions, port: MessagePort): Promise<ServedStore> {
+  const locks = browserLocks();
+  const platform: EnginePlatform = {
+    now,
+    setTimer,
+    yieldTask,
+    indexedDB: browserIndexedDb(),
+    locks,
+    tails: { openFolder: openOpfsTailFolder, createName: () => `tail-${createName()}` },
+    estimate: storageFigures,
+    streams: globalThis,
+  };
+  // What is in memory is its tab's alone.
+  const isShared = locks !== undefined && hasBroadcastChannel() && options.storage[0] !== 'memory';
+  if (!isShared) return serveAlone(await openEngine(options, platform), options, port);
+  return openSharedStore({
+    options,
+    port,
+    tab: createName(),
+    locks,
+    openChannel: openBroadcastChannel,
+    setTimer,
+    openEngine: (holding) => openEngine(options, platform, holding),
+  });
+}
+
+/** Random. */
+function createName(): string {
   const bytes = new Uint8Array(8);
   random(bytes);
-  return `tail-${bytes.reduce((name, byte) => name + byte.toString(16).padStart(2, '0'), '')}`;
+  return bytes.reduce((name, byte) => name + byte.toString(16).padStart(2, '0'), '');
 }

@@ -14,7 +14,7 @@ import { offerMigration } from './migration.ts';
 import { type Store, StoreBase, timeoutError } from './store.ts';
 
 export type StoreOptions<C extends Definitions> = {
-  /** One store of a name per origin. */
+  /** One store of a name per origin; its tabs share it. */
   readonly name: string;
   readonly collections: C;
   /** Default: `relaxed`, which survives a killed browser. */

@@ -176,9 +176,10 @@ export async function transact<C extends Definitions, R>(
   }
 }
 
-/** Of a commit that lost a race. */
+/** Of a commit that lost a race; none of a transaction whose leader's tab was closed. Both are run again. */
 function locksIn(error: unknown): readonly KeyName[] | undefined {
   const { code, details } = (error ?? {}) as Partial<StoreError>;
+  if (code === 'transaction/interrupted') return [];
   return code === 'transaction/conflict' ? (details!['locks'] as readonly KeyName[]) : undefined;
 }
 

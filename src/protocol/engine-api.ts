@@ -62,7 +62,20 @@ export type WriteOutcome = {
   readonly value: unknown;
 };
 
-export type WriteOptions = { readonly durability: Durability | undefined; readonly signal: AbortSignal | undefined };
+export type WriteOptions = {
+  readonly durability: Durability | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Of a call that may come again, from another tab than the leader's: it is then answered and not repeated. */
+  readonly origin?: CallOrigin | undefined;
+};
+
+/** One call of one client, whichever way it comes. */
+export type CallOrigin = {
+  readonly client: string;
+  readonly call: number;
+  /** Of a `replace` that does an update: the update answers its row, or how many rows it changed. */
+  readonly answers?: 'row' | 'count' | undefined;
+};
 
 /** Rows of a query at one snapshot. Must be closed, unless `next` has answered `done`. */
 export interface RowCursor {
@@ -229,7 +242,7 @@ export interface EngineTransaction
   /** What was written since is gone; locks, and what was read, stay. */
   rollbackTo(savepoint: number): MaybePromise<void>;
   /** Whole or not at all. Without writes it only ends. */
-  commit(): MaybePromise<WriteOutcome>;
+  commit(origin?: CallOrigin): MaybePromise<WriteOutcome>;
   /** Safe to repeat, and after the end. */
   rollback(): RetryAdvice;
 }
@@ -249,6 +262,12 @@ export interface EngineApi {
   distinct(collection: string, path: string, selector: Selector): MaybePromise<readonly unknown[]>;
   explain(collection: string, find: FindSpec): MaybePromise<Explanation>;
   write(request: WriteRequest, options: WriteOptions): MaybePromise<WriteOutcome>;
+  /** What a call of another tab was answered that was done before, by this engine or one before it. */
+  answered(origin: CallOrigin): MaybePromise<WriteOutcome> | undefined;
+  /** A client will not repeat its calls below a number. */
+  forgetAnswered(client: string, below: number): void;
+  /** Clients of which answers are kept. */
+  readonly answeredClients: readonly string[];
   /** Works ahead on rows of a write that is still arriving. Changes nothing and refuses nothing. */
   study(collection: string, rows: readonly Row[]): RowsAhead;
   /** The rows that an update would give, without writing: the first half of a validated update (see `replace`). */

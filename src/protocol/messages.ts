@@ -64,6 +64,11 @@ export type Call =
   | ['verify', id: number, repair: boolean]
   | ['compact', id: number]
   | ['health', id: number]
+  /**
+   * Asks after a write that another leader may have done (`of`): answered as that write, when it was done, else with an
+   * error that says that it was not.
+   */
+  | ['recall', id: number, of: 'update' | 'commit']
   | TransactionCall
   /** A call inside of a transaction: one that reads or writes rows. Made by the link when the call is sent. */
   | ['in', id: number, transaction: number, call: Call]

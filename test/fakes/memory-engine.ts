@@ -171,6 +171,14 @@ export class MemoryEngine implements EngineApi {
     return indexes.map((index) => ({ ...index, state: 'ready', entries: rows.size }));
   }
 
+  readonly answeredClients: readonly string[] = [];
+
+  answered(): undefined {
+    return undefined;
+  }
+
+  forgetAnswered(): void {}
+
   whenMigrated(): undefined {
     return undefined;
   }

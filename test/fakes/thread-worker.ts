@@ -5,7 +5,7 @@
 import { expose, transferHandlers } from 'comlink';
 import { type EngineControl, sendErrors } from '../../src/protocol/control.ts';
 import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
-import { createControl, storeErrorToWire } from '../../worker/engine/control.ts';
+import { createControl, serveAlone, storeErrorToWire } from '../../worker/engine/control.ts';
 
 export class ThreadWorker extends EventTarget {
   isTerminated = false;
@@ -41,5 +41,5 @@ export class ThreadWorker extends EventTarget {
 
 /** A worker around an engine of this thread. */
 export function createThreadWorker(openEngine: (options: EngineOptions) => Promise<EngineApi>): ThreadWorker {
-  return new ThreadWorker(createControl(openEngine));
+  return new ThreadWorker(createControl(async (options, port) => serveAlone(await openEngine(options), options, port)));
 }

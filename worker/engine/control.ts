@@ -6,20 +6,25 @@ import { toEngineOptions } from '../../src/protocol/engine-options.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
 import { servePort } from './port-server.ts';
 
-/** One engine for one page, opened with what the page's application has said. */
-export function createControl(openEngine: (options: EngineOptions) => Promise<EngineApi>): EngineControl {
-  let engine: EngineApi | undefined;
-  let stopServing: (() => void) | undefined;
+/** A store that is served on a page's port. */
+export interface ServedStore {
+  readonly status: StoreStatus;
+  /** Whether the engine is here, of a store that tabs share. */
+  readonly isLeader?: boolean;
+  /** Stores what is not stored yet, and ends the port. Calls that wait for their commit still get their answers. */
+  close(): Promise<void>;
+  destroy(): Promise<void>;
+}
 
-  /** The port lives until the engine has ended: calls that wait for their commit still get their answers. */
+/** One store for one page, opened with what the page's application has said. */
+export function createControl(
+  openStore: (options: EngineOptions, port: MessagePort) => Promise<ServedStore>,
+): EngineControl {
+  let store: ServedStore | undefined;
   const end = async (how: 'close' | 'destroy'): Promise<void> => {
-    try {
-      await engine?.[how]();
-    } finally {
-      stopServing?.();
-      engine = undefined;
-      stopServing = undefined;
-    }
+    const ending = store;
+    store = undefined;
+    await ending?.[how]();
   };
 
   return {
@@ -30,16 +35,25 @@ export function createControl(openEngine: (options: EngineOptions) => Promise<En
           hint: 'Only worker and a Standard Schema may be functions.',
         });
       }
-      engine = await openEngine(options);
-      stopServing = servePort(engine, port);
-      return toStatus(await engine.health(), options);
+      store = await openStore(options, port);
+      return store.status;
     },
     close: () => end('close'),
     destroy: () => end('destroy'),
   };
 }
 
-function toStatus({ storage, durability }: Health, asked: EngineOptions): StoreStatus {
+/** An engine of this page alone. */
+export async function serveAlone(engine: EngineApi, options: EngineOptions, port: MessagePort): Promise<ServedStore> {
+  const stop = servePort(engine, port);
+  return {
+    status: toStatus(await engine.health(), options),
+    close: () => engine.close().finally(stop),
+    destroy: () => engine.destroy().finally(stop),
+  };
+}
+
+export function toStatus({ storage, durability }: Health, asked: EngineOptions): StoreStatus {
   const [home] = asked.storage;
   const reasons: string[] = [];
   if (storage !== home) reasons.push(`storage/unavailable: ${home} cannot be used.`);

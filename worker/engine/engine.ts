@@ -9,6 +9,7 @@ import { StoreError } from '../../src/base/store-error.ts';
 import type { FindSpec, IndexSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
 import type {
   BeginOptions,
+  CallOrigin,
   ChangeEvent,
   Durability,
   DurabilityGiven,
@@ -33,7 +34,7 @@ import type {
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
 import type { LiveListener, LiveRequest, LiveSubscription } from '../../src/protocol/live.ts';
-import type { CollectionState, IndexState } from '../indexes/index.ts';
+import { type CollectionState, decodePrimaryKey, type IndexState } from '../indexes/index.ts';
 import { LiveQueries } from '../live/index.ts';
 import { pagesBelow } from '../pages/index.ts';
 import type { AggregateCursor } from '../query/index.ts';
@@ -116,6 +117,7 @@ export class Engine implements EngineApi {
       now: platform.now,
       setTimer: platform.setTimer,
       yieldTask: platform.yieldTask,
+      note: (operations) => this.#committer.note(operations),
       hold: () => this.#committer.hold(),
       release: () => this.#committer.release(),
       onFailure: (error) => this.#onCheckpointFailure(error),
@@ -251,13 +253,32 @@ export class Engine implements EngineApi {
     return this.#reader.explain(name, find);
   }
 
-  write(request: WriteRequest, { durability, signal }: WriteOptions): Promise<WriteOutcome> {
+  write(request: WriteRequest, { durability, signal, origin }: WriteOptions): Promise<WriteOutcome> {
     this.#must(request.collection);
     return this.#committer.write(this.#preparation(request), {
       durability: durability ?? this.#options.durability,
       signal,
+      origin,
       creates: singleCreate(request),
     });
+  }
+
+  answered(origin: CallOrigin): MaybePromise<WriteOutcome> | undefined {
+    const answer = this.#state.answered.find(origin);
+    if (answer === undefined) return undefined;
+    const durability = this.#given('relaxed');
+    if (answer.type === 'value') return { durability, value: answer.value };
+    const collection = this.#state.byId(answer.collection);
+    const row = this.get(collection.spec.name, decodePrimaryKey(answer.key));
+    return row instanceof Promise ? row.then((value) => ({ durability, value })) : { durability, value: row };
+  }
+
+  forgetAnswered(client: string, below: number): void {
+    this.#state.answered.forget(client, below);
+  }
+
+  get answeredClients(): readonly string[] {
+    return this.#state.answered.clients;
   }
 
   study(collection: string, rows: readonly Row[]): RowsAhead {

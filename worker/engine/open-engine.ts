@@ -9,9 +9,17 @@ import { createDeflateRaw } from '../wal/index.ts';
 import { Engine } from './engine.ts';
 import type { EnginePlatform } from './platform.ts';
 
-export async function openEngine(options: EngineOptions, platform: EnginePlatform): Promise<Engine> {
-  const { setTimer, locks } = platform;
-  const holding = holdStoreLock({ locks, name: options.name, timeoutMs: LOCK_TIMEOUT_MS, setTimer });
+/** `holding`: the store's lock, when somebody else sees to it; what it rejects with is what the opening rejects with. */
+export async function openEngine(
+  options: EngineOptions,
+  platform: EnginePlatform,
+  holding: Promise<() => void> = holdStoreLock({
+    locks: platform.locks,
+    name: options.name,
+    timeoutMs: LOCK_TIMEOUT_MS,
+    setTimer: platform.setTimer,
+  }),
+): Promise<Engine> {
   // The database opens while the lock is waited for; nothing is read before it is held.
   const opening = openStorage(options, platform);
   opening.catch(() => undefined);

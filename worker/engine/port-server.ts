@@ -12,6 +12,7 @@ import { errorToWire, StoreError } from '../../src/base/store-error.ts';
 import { toIndexSpec } from '../../src/protocol/collection-spec.ts';
 import type { FindSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
 import type {
+  CallOrigin,
   ChangeEvent,
   Durability,
   EngineApi,
@@ -39,21 +40,28 @@ import {
   PROGRESS,
   type Reply,
   ROWS,
+  type ServerMessage,
   STREAM_WINDOW,
   WAITS,
 } from '../../src/protocol/messages.ts';
 import { compilePredicate, parseSelector } from '../query/index.ts';
+import { callInterrupted, transactionInterrupted } from '../tabs/index.ts';
 import { updateChecked } from './checked-update.ts';
 import { LivePort } from './live-port.ts';
+import {
+  abortedParked,
+  closedMeanwhile,
+  EVENTS_WAITING_MAX,
+  eventsOverflow,
+  notInside,
+  PARKED_MAX,
+  tooManyParked,
+} from './port-errors.ts';
 import { RowExchange } from './row-exchange.ts';
 import { TransactionPort } from './transaction-port.ts';
 
-/** Events of one subscription that may wait for its page. They are references to rows that the engine has anyway. */
-const EVENTS_WAITING_MAX = 1_000_000;
 /** The same as for results, where one event has up to two rows. */
 const CLONED_EVENTS_MAX = CLONED_ROWS_MAX / 2;
-/** Calls that may wait for migrations. */
-const PARKED_MAX = 100_000;
 /** Rows of the first chunk of a stream, which tells how large rows are. */
 const FIRST_CHUNK_ROWS = 128;
 
@@ -100,14 +108,32 @@ type Batch = {
 type RowsWrite = Extract<WriteRequest, { readonly type: 'create' | 'put' }>;
 
 /** Starts to serve. Answers a function that ends it. */
-export function servePort(engine: EngineApi, port: MessagePort): () => void {
-  const server = new PortServer(engine, port);
+export function servePort(engine: EngineApi, port: ServedPort, options: ServeOptions = {}): () => void {
+  const server = new PortServer(engine, port, options);
   return () => server.stop();
 }
 
+/** What is used of a MessagePort; what leads to another tab is another one. */
+export type ServedPort = {
+  onmessage: ((event: MessageEvent<ClientMessage>) => void) | null;
+  postMessage(message: ServerMessage, transfer?: Transferable[]): void;
+  close(): void;
+};
+
+export type ServeOptions = {
+  /** Names the client when its calls may come again: they are then done once. */
+  readonly client?: string;
+  /** Not to be remembered: of the leader's own page, which ends with it. Its `client` is who it was before. */
+  readonly isLocal?: boolean;
+  /** Messages that came before. */
+  readonly backlog?: readonly ClientMessage[];
+};
+
 class PortServer {
   readonly #engine: EngineApi;
-  readonly #port: MessagePort;
+  readonly #port: ServedPort;
+  readonly #client: string | undefined;
+  readonly #isLocal: boolean;
   readonly #running = new Map<number, Running>();
   readonly #live: LivePort;
   readonly #transactions: TransactionPort;
@@ -115,15 +141,18 @@ class PortServer {
   /** Calls that wait for a migration. */
   #parked = 0;
 
-  constructor(engine: EngineApi, port: MessagePort) {
+  constructor(engine: EngineApi, port: ServedPort, { client, isLocal = false, backlog = [] }: ServeOptions) {
     this.#engine = engine;
     this.#port = port;
+    this.#client = client;
+    this.#isLocal = isLocal;
     this.#transactions = new TransactionPort(engine);
     this.#live = new LivePort(engine, (reply, bytes) => {
       if (bytes === undefined) this.#reply(reply);
       else this.#send([reply], bytes);
     });
     port.onmessage = ({ data }: MessageEvent<ClientMessage>) => this.#receive(data);
+    for (const message of backlog) this.#receive(message);
   }
 
   stop(): void {
@@ -143,6 +172,7 @@ class PortServer {
       for (const [, id] of calls) this.#fail(id, error);
       return;
     }
+    const engine = this.#engine;
     let at = 0;
     for (const sent of calls) {
       const call = sent[0] === 'in' ? sent[3] : sent;
@@ -153,6 +183,9 @@ class PortServer {
       at += count;
       const [type, id, collection] = call;
       const run = (): void => {
+        const client = isOnce(call) ? this.#client : undefined;
+        const answered = client === undefined ? undefined : engine.answered({ client, call: id });
+        if (answered !== undefined) return this.#answerWrite(id, answered);
         const target = sent[0] === 'in' ? this.#inside(sent[2], type) : this.#engine;
         this.#run(target, call, own, isAlone ? bytes : undefined);
       };
@@ -230,7 +263,11 @@ class PortServer {
         if (call[6]) return this.#updateChecked(target, id, call[3] as PlainUpdate, call[4]);
         return this.#answerWrite(
           id,
-          target.write(call[3], { durability: call[4], signal: call[5] ? this.#cancellable(id).signal : undefined }),
+          target.write(call[3], {
+            durability: call[4],
+            signal: call[5] ? this.#cancellable(id).signal : undefined,
+            origin: this.#originOf(id),
+          }),
         );
       case 'batch':
         return this.#openBatch(target, call);
@@ -266,15 +303,17 @@ class PortServer {
       case 'health':
         return this.#answer(id, engine.health());
       case 'commit':
-        return this.#answerWrite(id, this.#transactions.run(call) as MaybePromise<WriteOutcome>);
+        return this.#answerWrite(id, this.#transactions.run(call, this.#originOf(id)) as MaybePromise<WriteOutcome>);
       case 'begin':
       case 'savepoint':
       case 'rollbackTo':
       case 'lock':
       case 'rollback':
-        return this.#answer(id, this.#transactions.run(call));
+        return this.#answer(id, this.#transactions.run(call, undefined));
       case 'in':
         throw notInside('in');
+      case 'recall':
+        return this.#fail(id, call[2] === 'commit' ? transactionInterrupted() : callInterrupted());
       case 'pull':
         return id === LIVE_WINDOW ? this.#live.pull() : this.#running.get(id)?.pull?.();
       case 'cancel':
@@ -290,7 +329,7 @@ class PortServer {
     controller: AbortController | undefined,
   ): void {
     assertDurability(durability);
-    const options = { durability, signal: controller?.signal };
+    const options = { durability, signal: controller?.signal, origin: this.#originOf(id) };
     const request: RowsWrite = { type, collection, rows, ...(encoded && { encoded }), ...(parts && { parts }) };
     return this.#answerWrite(id, target.write(request, options));
   }
@@ -346,13 +385,19 @@ class PortServer {
     this.#running.set(id, { cancel, exchange });
     const onProgress = ({ done, total }: Progress): void => this.#reply([id, PROGRESS, done, total]);
     const { signal } = controller;
-    updateChecked(target, exchange, request, { durability, signal, onProgress }).then(
+    const answers = request.type === 'update' ? 'row' : 'count';
+    const origin = this.#originOf(id, answers);
+    updateChecked(target, exchange, request, { durability, signal, origin, onProgress }).then(
       (outcome) =>
         outcome === undefined
           ? this.#answer(id, request.type === 'update' ? undefined : 0)
           : this.#committed(id, outcome),
       (error) => this.#fail(id, error),
     );
+  }
+
+  #originOf(call: number, answers?: 'row' | 'count'): CallOrigin | undefined {
+    return this.#client === undefined || this.#isLocal ? undefined : { client: this.#client, call, answers };
   }
 
   #exchange(id: number): RowExchange {
@@ -598,6 +643,10 @@ function countOf(
   return then(target.count(collection, selector), within);
 }
 
+/** Calls that must not be done twice. */
+const isOnce = ([type]: Call): boolean =>
+  type === 'write' || type === 'batch' || type === 'plain' || type === 'commit' || type === 'recall';
+
 function assertDurability(durability: Durability | undefined): void {
   if (durability === undefined || ['strict', 'relaxed', 'deferred'].includes(durability)) return;
   throw new StoreError('call/invalid-option', `There is no durability ${JSON.stringify(durability)}.`, {
@@ -605,35 +654,6 @@ function assertDurability(durability: Durability | undefined): void {
     hint: "It is 'strict', 'relaxed' or 'deferred'.",
   });
 }
-
-const notInside = (call: string): StoreError =>
-  new StoreError('transaction/unsupported-call', `A transaction takes no ${call}.`, {
-    details: { call },
-    hint: 'Inside of one there are reads and writes of documents. Live queries and indexes are of the store.',
-  });
-
-const closedMeanwhile = (collection: string): StoreError =>
-  new StoreError('store/closed', `The store was closed while ${collection} was migrated.`, {
-    details: { collection },
-    hint: 'Nothing of this call was stored. The migration goes on where it was when the store is opened again.',
-  });
-
-const abortedParked = (collection: string): StoreError =>
-  new StoreError('call/aborted', `The call was aborted while it waited for the migration of ${collection}.`, {
-    details: { collection },
-  });
-
-const tooManyParked = (collection: string): StoreError =>
-  new StoreError('engine/overloaded', `${PARKED_MAX} calls are waiting for the migration of ${collection}.`, {
-    details: { collection, limit: PARKED_MAX },
-    hint: 'Await migrate() of the collection before more calls are made.',
-  });
-
-const eventsOverflow = (collection: string): StoreError =>
-  new StoreError('subscription/overflow', `A subscription of ${collection} has too many changes waiting.`, {
-    details: { collection, waitingMax: EVENTS_WAITING_MAX },
-    hint: 'The page has not taken changes for too long. Subscribe again, and read anew.',
-  });
 
 function then<T, U>(value: MaybePromise<T>, map: (value: T) => U): MaybePromise<U> {
   return value instanceof Promise ? value.then(map) : map(value);

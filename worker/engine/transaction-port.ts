@@ -3,14 +3,17 @@
  * it leaves open is rolled back (TXN-9).
  */
 import { toBeginOptions } from '../../src/protocol/begin-options.ts';
-import type { EngineApi, EngineTransaction, MaybePromise } from '../../src/protocol/engine-api.ts';
+import type { CallOrigin, EngineApi, EngineTransaction, MaybePromise } from '../../src/protocol/engine-api.ts';
 import type { TransactionCall } from '../../src/protocol/messages.ts';
 
+import { transactionInterrupted } from '../tabs/index.ts';
 import { ended } from './transaction.ts';
 
 export class TransactionPort {
   readonly #engine: EngineApi;
   readonly #byNumber: Map<number, EngineTransaction> = new Map();
+  /** Of the transactions begun here. A client begins them in order: those below were another leader's. */
+  #firstNumber: number = Number.POSITIVE_INFINITY;
 
   constructor(engine: EngineApi) {
     this.#engine = engine;
@@ -19,12 +22,12 @@ export class TransactionPort {
   /** Throws when there is none. */
   must(number: number): EngineTransaction {
     const transaction = this.#byNumber.get(number);
-    if (transaction === undefined) throw ended();
+    if (transaction === undefined) throw number < this.#firstNumber ? transactionInterrupted() : ended();
     return transaction;
   }
 
   /** Answers the value of the call. */
-  run(call: TransactionCall): MaybePromise<unknown> {
+  run(call: TransactionCall, origin: CallOrigin | undefined): MaybePromise<unknown> {
     if (call[0] === 'begin') return this.#begin(call[1], call[2]);
     const [, , number] = call;
     switch (call[0]) {
@@ -42,7 +45,7 @@ export class TransactionPort {
       case 'commit': {
         const transaction = this.must(number);
         const end = (): void => void this.#byNumber.delete(number);
-        const outcome = transaction.commit();
+        const outcome = transaction.commit(origin);
         if (outcome instanceof Promise) outcome.then(end, end);
         else end();
         return outcome;
@@ -56,6 +59,7 @@ export class TransactionPort {
   }
 
   #begin(number: number, options: object): void {
+    this.#firstNumber = Math.min(this.#firstNumber, number);
     this.#byNumber.set(number, this.#engine.begin(toBeginOptions(options)));
   }
 }

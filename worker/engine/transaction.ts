@@ -8,6 +8,7 @@ import { StoreError } from '../../src/base/store-error.ts';
 import type { FindSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
 import type {
   BeginOptions,
+  CallOrigin,
   Durability,
   DurabilityGiven,
   EngineTransaction,
@@ -199,8 +200,8 @@ export class Transaction implements EngineTransaction {
     });
   }
 
-  commit(): MaybePromise<WriteOutcome> {
-    return this.#inTurn(() => this.#commit());
+  commit(origin?: CallOrigin): MaybePromise<WriteOutcome> {
+    return this.#inTurn(() => this.#commit(origin));
   }
 
   rollback(): RetryAdvice {
@@ -301,10 +302,10 @@ export class Transaction implements EngineTransaction {
     return prepared instanceof Promise ? prepared.then(apply, refuse) : apply(prepared);
   }
 
-  async #commit(): Promise<WriteOutcome> {
+  async #commit(origin: CallOrigin | undefined): Promise<WriteOutcome> {
     this.#check();
     try {
-      const outcome = await this.#store();
+      const outcome = await this.#store(origin);
       return outcome;
     } catch (error) {
       throw this.#fail(await this.#toFailure(error));
@@ -313,17 +314,17 @@ export class Transaction implements EngineTransaction {
     }
   }
 
-  #store(): MaybePromise<WriteOutcome> {
+  #store(origin: CallOrigin | undefined): MaybePromise<WriteOutcome> {
     if (!this.#fork.hasChanges) return { durability: this.#given(), value: undefined };
     const net = this.#fork.netChanges();
     for (const name of net.keys()) this.#context.must(name);
     // Once before anything is waited for: a race that is lost already need not be run.
     this.#validate();
     const locking = this.#lockWrites(net);
-    return locking === undefined ? this.#hand(net) : locking.then(() => this.#hand(net));
+    return locking === undefined ? this.#hand(net, origin) : locking.then(() => this.#hand(net, origin));
   }
 
-  #hand(net: NetChanges): Promise<WriteOutcome> {
+  #hand(net: NetChanges, origin: CallOrigin | undefined): Promise<WriteOutcome> {
     this.#check();
     this.#life = 'committing';
     const { state, committer, durability } = this.#context;
@@ -339,6 +340,7 @@ export class Transaction implements EngineTransaction {
     return committer.write(prepare, {
       durability: this.#options.durability ?? durability,
       signal: this.#controller.signal,
+      origin,
     });
   }
 

@@ -1,6 +1,6 @@
 /**
- * The step between two answers of a pipeline. Their order is whatever the pipeline made of it, so rows are paired by
- * `_id`, where they have one of their own, and by their places otherwise.
+ * The step between two answers, of a pipeline or of two engines. Their order is whatever it is, so rows are paired by
+ * a field, of pipelines `_id`, where they have one of their own, and by their places otherwise.
  */
 import { identical } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
@@ -9,9 +9,13 @@ import { canonicalText } from './canonical.ts';
 import { ScriptWriter } from './script-writer.ts';
 
 /** Undefined when nothing differs that a reader could see. */
-export function outputDifference(from: readonly Row[], to: readonly Row[]): RowsUpdate | undefined {
-  const oldNames = namesOf(from);
-  const names = namesOf(to);
+export function outputDifference(
+  from: readonly Row[],
+  to: readonly Row[],
+  key: string = '_id',
+): RowsUpdate | undefined {
+  const oldNames = namesOf(from, key);
+  const names = namesOf(to, key);
   const places = new Map(names.map((name, place) => [name, place]));
   const script = new ScriptWriter();
   const rows: Row[] = [];
@@ -38,10 +42,10 @@ export function outputDifference(from: readonly Row[], to: readonly Row[]): Rows
 }
 
 /** One name for each row, different ones for different rows. */
-function namesOf(rows: readonly Row[]): readonly string[] {
+function namesOf(rows: readonly Row[], key: string): readonly string[] {
   const seen = new Set<string>();
   return rows.map((row, place) => {
-    const id = row['_id'] === undefined ? undefined : canonicalText(row['_id']);
+    const id = row[key] === undefined ? undefined : canonicalText(row[key]);
     if (id === undefined || seen.has(id)) return `at ${place}`;
     seen.add(id);
     return id;

@@ -1,1 +1,21 @@
-export { holdStoreLock, LOCK_TIMEOUT_MS, type StoreLockOptions } from './store-lock.ts';
+export { callInterrupted, transactionInterrupted } from './interrupted.ts';
+export { LiveMirror } from './live-mirror.ts';
+export { REPEAT_MS, Session } from './session.ts';
+export {
+  awaitLock,
+  holdStoreLock,
+  LOCK_TIMEOUT_MS,
+  type StoreLockOptions,
+  storeLockName,
+  tryStoreLock,
+} from './store-lock.ts';
+export {
+  commonChannelName,
+  followerChannelName,
+  hasBroadcastChannel,
+  type OpenTabChannel,
+  openBroadcastChannel,
+  type TabChannel,
+  tabLockName,
+} from './tab-channel.ts';
+export { Unanswered } from './unanswered.ts';

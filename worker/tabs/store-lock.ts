@@ -22,14 +22,13 @@ export function holdStoreLock({ locks, name, timeoutMs, setTimer }: StoreLockOpt
     const waiting = new AbortController();
     const cancelTimer = setTimer(() => waiting.abort(), timeoutMs);
     locks
-      .request(`collection-store/${name}`, { signal: waiting.signal }, () => {
+      .request(storeLockName(name), { signal: waiting.signal }, () => {
         cancelTimer();
         return new Promise<void>((release) => resolve(release));
       })
       .catch((cause) => {
         cancelTimer();
-        const hint =
-          'Close the other tab that has this store open. Sharing a store between tabs is not part of this version.';
+        const hint = 'Close the other tab that has this store open.';
         reject(
           new StoreError('store/in-use', `Another tab has the store ${JSON.stringify(name)} open.`, {
             details: { name },
@@ -40,3 +39,26 @@ export function holdStoreLock({ locks, name, timeoutMs, setTimer }: StoreLockOpt
       });
   });
 }
+
+/** The store's lock, when nobody has it now. */
+export function tryStoreLock(locks: LockManager, name: string): Promise<(() => void) | undefined> {
+  return new Promise((resolve, reject) => {
+    locks
+      .request(storeLockName(name), { ifAvailable: true }, (lock) => {
+        if (lock === null) return resolve(undefined);
+        return new Promise<void>((release) => resolve(release));
+      })
+      .catch(reject);
+  });
+}
+
+/** Waits for a lock as long as it takes (T1); undefined when `signal` ends that. */
+export function awaitLock(locks: LockManager, name: string, signal?: AbortSignal): Promise<(() => void) | undefined> {
+  return new Promise((resolve) => {
+    locks
+      .request(name, signal === undefined ? {} : { signal }, () => new Promise<void>((release) => resolve(release)))
+      .catch(() => resolve(undefined));
+  });
+}
+
+export const storeLockName = (store: string): string => `collection-store/${store}`;

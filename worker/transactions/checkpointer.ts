@@ -6,6 +6,7 @@ import { toBlobId, toLsn } from '../../src/base/ids.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { type CheckpointResult, writeCheckpoint } from '../pages/index.ts';
 import type { Storage } from '../storage/index.ts';
+import type { Operation } from './commit-format.ts';
 import {
   CATALOGUE_FORMAT,
   CATALOGUE_FORMAT_OF_MIGRATION,
@@ -45,6 +46,8 @@ export type CheckpointerOptions = {
   readonly now: () => number;
   readonly setTimer: (run: () => void, ms: number) => () => void;
   readonly yieldTask: () => Promise<void>;
+  /** Writes operations into the log, beside all writes. */
+  readonly note: (operations: readonly Operation[]) => Promise<void>;
   readonly hold: () => void;
   readonly release: () => void;
   readonly onFailure: (error: StoreError) => void;
@@ -147,7 +150,11 @@ export class Checkpointer {
     const { free, pending } = snapshots.take();
     const pendingBlobs = [...pending.blobs, ...free.blobs];
     let result: CheckpointResult;
+    // They stand before the new floor, and are needed until their clients have gone on. What is noted while this is
+    // written stands behind the floor anyway.
+    const answered = state.answered.toOperations();
     try {
+      if (answered.length > 0) await this.#options.note(answered);
       result = await writeCheckpoint({
         space,
         store: storage.pages,

@@ -22,6 +22,18 @@ export type CatalogueChange =
   /** All rows are. */
   | { readonly type: 'end-migration'; readonly collection: number; readonly version: number };
 
+/** The value of an answer: of an update, which answers its row, where that row is. */
+export type AnsweredValue =
+  | { readonly type: 'value'; readonly value: number | boolean | undefined }
+  | { readonly type: 'row'; readonly collection: number; readonly key: string };
+
+export type AnsweredOperation = {
+  readonly type: 'answered';
+  readonly client: string;
+  readonly call: number;
+  readonly answer: AnsweredValue;
+};
+
 export type Operation =
   | {
       readonly type: 'put';
@@ -37,14 +49,18 @@ export type Operation =
       readonly bytes: number;
     }
   | { readonly type: 'delete'; readonly collection: number; readonly keys: readonly string[] }
-  | { readonly type: 'catalogue'; readonly change: CatalogueChange };
+  | { readonly type: 'catalogue'; readonly change: CatalogueChange }
+  /** That a call of another tab was done, and what it is answered. */
+  | AnsweredOperation;
 
 export type Commit = readonly Operation[];
 
 const VERSION = 1;
 /** Of frames that tell about a migration: a package that does not know them would take its rows for old ones. */
 const VERSION_OF_MIGRATION = 2;
-const OPERATIONS = { put: 1, putEncoded: 2, putBlob: 3, delete: 4, catalogue: 5 } as const;
+/** Of frames with calls of other tabs: a package that does not know them could do such a call twice. */
+const VERSION_OF_TABS = 3;
+const OPERATIONS = { put: 1, putEncoded: 2, putBlob: 3, delete: 4, catalogue: 5, answered: 6 } as const;
 /** Reserved for the origin of a commit. */
 const NO_FLAGS = 0;
 
@@ -75,9 +91,15 @@ export function encodeCommits(commits: readonly Commit[]): readonly Uint8Array[]
   parts.push(writer.finish());
   const shared = rows.length === 0 ? new Uint8Array(0) : encodeRows(rows);
   const head = new ByteWriter();
-  head.byte(commits.some((commit) => commit.some(isOfMigration)) ? VERSION_OF_MIGRATION : VERSION);
+  head.byte(versionOf(commits));
   head.varint(shared.length);
   return [head.finish(), shared, ...parts];
+}
+
+function versionOf(commits: readonly Commit[]): number {
+  const has = (is: (operation: Operation) => boolean): boolean => commits.some((commit) => commit.some(is));
+  if (has(({ type }) => type === 'answered')) return VERSION_OF_TABS;
+  return has(isOfMigration) ? VERSION_OF_MIGRATION : VERSION;
 }
 
 const isOfMigration = (operation: Operation): boolean =>
@@ -112,6 +134,14 @@ function writeOperation(writer: ByteWriter, operation: Operation, rows: Row[]): 
       writer.bytes(change);
       return;
     }
+    case 'answered': {
+      writer.byte(OPERATIONS.answered);
+      const { client, call, answer } = operation;
+      const bytes = encodeRows([{ client, call, ...answer }]);
+      writer.varint(bytes.length);
+      writer.bytes(bytes);
+      return;
+    }
     default:
       unreachable(operation);
   }
@@ -120,10 +150,10 @@ function writeOperation(writer: ByteWriter, operation: Operation, rows: Row[]): 
 export function decodeCommits(payload: Uint8Array): readonly Commit[] {
   const reader = new ByteReader(payload);
   const version = reader.byte();
-  if (version !== VERSION && version !== VERSION_OF_MIGRATION) {
+  if (version < VERSION || version > VERSION_OF_TABS) {
     throw new StoreError(
       'store/newer-version',
-      `A frame of the log has version ${version}; this package knows ${VERSION_OF_MIGRATION}.`,
+      `A frame of the log has version ${version}; this package knows ${VERSION_OF_TABS}.`,
       {
         hint: 'Open the store with the version of the package that wrote it, or a later one.',
       },
@@ -169,6 +199,16 @@ function readOperation(reader: ByteReader, takeRows: (count: number) => readonly
     case OPERATIONS.catalogue: {
       const [change] = decodeRows(reader.bytes(reader.varint()));
       return { type: 'catalogue', change: change as unknown as CatalogueChange };
+    }
+    case OPERATIONS.answered: {
+      const [row] = decodeRows(reader.bytes(reader.varint()));
+      const { client, call, ...answer } = row as { client: string; call: number } & AnsweredValue;
+      return {
+        type: 'answered',
+        client,
+        call,
+        answer: answer.type === 'row' ? answer : { type: 'value', value: answer.value },
+      };
     }
     default:
       throw new StoreError('codec/damaged', `Unknown operation ${type} in a commit.`);

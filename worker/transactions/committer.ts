@@ -12,15 +12,19 @@ import { assert } from '../../src/base/assert.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type {
+  CallOrigin,
   ChangeEvent,
   Durability,
   DurabilityGiven,
   MaybePromise,
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
-import type { CollectionState } from '../indexes/index.ts';
+import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
+
 import { BlobRow, PAGE_MISS, type Tree, type TreeState } from '../pages/index.ts';
 import type { WalAppended, WalWriter } from '../wal/index.ts';
+import { answeredBy } from './answered-calls.ts';
+import { aborted, poisonOf, refusalOf } from './commit-errors.ts';
 import { type CatalogueChange, encodeCommits, type Operation } from './commit-format.ts';
 import { CommitHistory } from './commit-history.ts';
 import { deleteRows } from './delete-rows.ts';
@@ -95,11 +99,16 @@ export class Committer {
 
   write(
     prepare: () => MaybePromise<PreparedWrite>,
-    options: { durability: Durability; signal: AbortSignal | undefined; creates?: SingleCreate | undefined },
+    options: {
+      durability: Durability;
+      signal: AbortSignal | undefined;
+      origin?: CallOrigin | undefined;
+      creates?: SingleCreate | undefined;
+    },
   ): Promise<WriteOutcome> {
-    const { durability, signal, creates } = options;
+    const { durability, signal, origin, creates } = options;
     return new Promise((resolve, reject) => {
-      this.#enqueue({ type: 'write', prepare, creates, caller: { durability, signal, resolve, reject } });
+      this.#enqueue({ type: 'write', prepare, creates, caller: { durability, signal, origin, resolve, reject } });
     });
   }
 
@@ -123,6 +132,19 @@ export class Committer {
         changes,
         caller: { durability: 'strict', signal: undefined, resolve, reject },
       });
+    });
+  }
+
+  /** Writes operations into the log that change no tree. They do not wait for a checkpoint, which may wait for them. */
+  async note(operations: readonly Operation[]): Promise<void> {
+    if (this.#poison !== undefined) throw this.#poison;
+    await new Promise<WriteOutcome>((resolve, reject) => {
+      this.#queue.unshift({
+        type: 'note',
+        operations,
+        caller: { durability: 'relaxed', signal: undefined, resolve, reject },
+      });
+      this.#schedule();
     });
   }
 
@@ -191,7 +213,7 @@ export class Committer {
         }
         if (
           taken >= this.#queue.length ||
-          this.#isHeld ||
+          (this.#isHeld && this.#queue[taken]!.type !== 'note') ||
           this.#poison !== undefined ||
           this.#group.rows >= GROUP_ROWS_MAX
         )
@@ -282,6 +304,7 @@ export class Committer {
     if (caller.signal?.aborted === true) return caller.reject(aborted());
     if (task.type === 'catalogue')
       return this.#gather(task, { value: undefined, operations: task.changes.map(toOperation) });
+    if (task.type === 'note') return this.#gather(task, { value: undefined, operations: task.operations });
     if (task.type === 'upkeep') {
       return this.#change(task, [task.collection], task.run, (value) => this.#gather(task, { value, operations: [] }));
     }
@@ -434,21 +457,34 @@ export class Committer {
   ): void {
     const group = this.#group;
     const { caller } = task;
+    const { origin } = caller;
+    const isToRemember = origin !== undefined && done.operations.length > 0;
+    const operations = isToRemember ? [...done.operations, this.#answered(origin, done)] : done.operations;
     const member: Member = {
       task,
       value: done.value,
       told: done.told ?? [],
-      operations: done.operations,
+      operations,
       isTold: task.isTold === true,
       isAnswered: false,
     };
     group.members.push(member);
     if (done.told !== undefined) group.untold.push(member);
-    if (done.operations.length > 0) group.commits.push(done.operations);
+    if (operations.length > 0) group.commits.push(operations);
     if (task.type === 'catalogue') group.catalogue.push(...task.changes);
     if (caller.durability === 'strict') group.isStrict = true;
     if (caller.durability === 'deferred') this.#showEarly(member);
     else group.isAwaited = true;
+  }
+
+  #answered(
+    origin: CallOrigin,
+    { value, operations }: { value: unknown; operations: readonly Operation[] },
+  ): Operation {
+    return answeredBy(origin, value, operations, (collection, row) => {
+      const state = this.#state.byId(collection);
+      return encodePrimaryKey(state.keyOf(row));
+    });
   }
 
   /**
@@ -552,6 +588,7 @@ export class Committer {
     this.#storedCommit = group.lastCommit;
     this.history.show(group.lastCommit);
     for (const change of group.catalogue) this.#state.applyCatalogueChange(change);
+    this.#noteAnswered(group);
     this.#state.snapshots.publish({ pages: this.#state.space.pagesOf(group.freed), blobs: group.freedBlobs });
     const open = group.members.filter(({ isAnswered }) => !isAnswered);
     this.#emit(open);
@@ -561,6 +598,13 @@ export class Committer {
     if (!this.#isPreparing) this.#state.trim();
     // The next group has gathered meanwhile.
     if (!this.#isPreparing) this.#pump();
+  }
+
+  #noteAnswered({ members }: Group): void {
+    for (const { task, operations } of members) {
+      const last = task.caller.origin === undefined ? undefined : operations.at(-1);
+      if (last?.type === 'answered') this.#state.answered.note(last);
+    }
   }
 
   /** Tells what has not been told. */
@@ -608,20 +652,7 @@ export class Committer {
   }
 
   #poisonWith(cause: StoreError, gathered: readonly Member[]): void {
-    const poison = SUPERSEDED_CODES.has(cause.code)
-      ? new StoreError(
-          'engine/superseded',
-          'Another writer has taken over this store. Nothing of its data was touched.',
-          {
-            cause,
-            hint: 'Close this store and open it again.',
-          },
-        )
-      : new StoreError('engine/poisoned', `The store cannot go on after: ${cause.message}`, {
-          details: { code: cause.code },
-          cause,
-          hint: 'Close the store and open it again: it recovers to the last stored commit.',
-        });
+    const poison = poisonOf(cause);
     this.#poison = poison;
     this.history.wakeAll();
     for (const { task, isAnswered } of gathered) if (!isAnswered) task.caller.reject(poison);
@@ -650,23 +681,4 @@ export class Committer {
   }
 }
 
-/** Each says that another writer has written what this one was about to write. */
-const SUPERSEDED_CODES: ReadonlySet<string> = new Set(['storage/log-collision', 'storage/generation-mismatch']);
-
 const toOperation = (change: CatalogueChange): Operation => ({ type: 'catalogue', change });
-
-export const aborted = (): StoreError =>
-  new StoreError('call/aborted', 'The call was cancelled before it took effect.');
-
-function refusalOf(cause: StoreError): StoreError {
-  if (cause.code !== 'storage/quota') return cause;
-  return new StoreError(
-    'storage/quota',
-    'The browser gives this site no more space. The write was not stored; what was stored before is intact.',
-    {
-      details: cause.details,
-      cause,
-      hint: 'Ask for persistent storage, or free space of this site elsewhere: at a full quota the browser may refuse deletes too.',
-    },
-  );
-}

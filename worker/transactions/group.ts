@@ -1,6 +1,6 @@
 /** What waits to be written, and what is gathered to be stored together. */
 import type { Row } from '../../src/base/row.ts';
-import type { ChangeEvent, Durability, MaybePromise, WriteOutcome } from '../../src/protocol/engine-api.ts';
+import type { CallOrigin, ChangeEvent, Durability, MaybePromise, WriteOutcome } from '../../src/protocol/engine-api.ts';
 import type { CollectionState } from '../indexes/index.ts';
 import type { PageSpace, Tree, TreeState } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
@@ -23,6 +23,8 @@ export type Task = (
       readonly caller: Caller;
     }
   | { readonly type: 'catalogue'; readonly changes: readonly CatalogueChange[]; readonly caller: Caller }
+  /** Only for the log. */
+  | { readonly type: 'note'; readonly operations: Commit; readonly caller: Caller }
 ) & {
   /** Visible and told already, and to be done again. */
   readonly isTold?: true;
@@ -33,6 +35,7 @@ export type SingleCreate = { readonly collection: string; readonly row: Row };
 export type Caller = {
   readonly durability: Durability;
   readonly signal: AbortSignal | undefined;
+  readonly origin?: CallOrigin | undefined;
   readonly resolve: (outcome: WriteOutcome) => void;
   readonly reject: (error: unknown) => void;
 };

@@ -1,7 +1,8 @@
 export { Checkpointer, type CheckpointerOptions } from './checkpointer.ts';
+export { aborted } from './commit-errors.ts';
 export type { CatalogueChange } from './commit-format.ts';
 export type { CommitHistory } from './commit-history.ts';
-export { aborted, Committer } from './committer.ts';
+export { Committer } from './committer.ts';
 export { type LockName, type LockOwner, LockTable } from './lock-table.ts';
 export {
   type PrepareContext,

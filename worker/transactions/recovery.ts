@@ -112,6 +112,10 @@ class Replay {
         if (this.#rows.size >= REPLAY_ROWS_MAX) await this.flush();
         continue;
       }
+      if (operation.type === 'answered') {
+        this.#state.answered.note(operation);
+        continue;
+      }
       await this.flush();
       if (operation.type === 'catalogue') this.#state.applyCatalogueChange(operation.change);
       else if (operation.type === 'delete' && operation.keys.length >= DELETE_TOGETHER_MIN) {
@@ -165,7 +169,7 @@ function replacement(state: StoreState, collection: CollectionState, key: string
 /** What an operation of the log changes. Replaying what the pages hold already gives the same state again. */
 function changesOf(
   state: StoreState,
-  operation: Exclude<Operation, { type: 'catalogue' | 'put' }>,
+  operation: Exclude<Operation, { type: 'answered' | 'catalogue' | 'put' }>,
 ): readonly RowChange[] {
   const collection = state.byId(operation.collection);
   const present = (key: string): { before: RowChange['before']; freedBlob: number | undefined } =>

@@ -12,6 +12,7 @@ import { CollectionState, IndexState, type MigrationMark, primaryKind, weighRow 
 import { BlobRow, PAGE_MISS, PageSpace, SnapshotRegistry, Tree, type TreeState } from '../pages/index.ts';
 import { compilePredicate, parseSelector } from '../query/index.ts';
 import type { Storage } from '../storage/index.ts';
+import { AnsweredCalls } from './answered-calls.ts';
 import type { CatalogueChange } from './commit-format.ts';
 
 /** The superblock, decoded. Permanent: fields are only added. */
@@ -56,6 +57,8 @@ export class StoreState {
   readonly space: PageSpace;
   readonly snapshots: SnapshotRegistry = new SnapshotRegistry();
   readonly collections: Map<string, CollectionState> = new Map();
+  /** Calls of other tabs that were done. */
+  readonly answered: AnsweredCalls = new AnsweredCalls();
   readonly #byId: Map<number, CollectionState> = new Map();
   readonly #blobRows: Map<number, Row> = new Map();
   /** Large rows of writes that are not stored yet, by blob. */

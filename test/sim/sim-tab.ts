@@ -1,0 +1,98 @@
+/** One tab of the simulated browser: the page's link and collection, and its worker's share of the store. */
+import type { Platform } from '../../src/base/platform.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import { Collection } from '../../src/client/collection.ts';
+import { Link } from '../../src/client/link.ts';
+import { transact } from '../../src/client/transaction.ts';
+import type { AnyRow } from '../../src/schema/definition.ts';
+import { type Engine, openEngineOn, openSharedStore, type ServedStore } from '../../worker/engine/index.ts';
+import { createMemoryStorage, type MemoryImage, withTail } from '../../worker/storage/index.ts';
+import { collection, engineOptions, index } from '../engine/engine-fixture.ts';
+import { interceptStorage } from '../fakes/intercepted-storage.ts';
+import { createMemoryTailFolder, type TailImage } from '../fakes/memory-tail-folder.ts';
+import type { Life, World } from './world.ts';
+
+export type Origin = { readonly image: MemoryImage; readonly tails: TailImage; readonly world: World };
+
+export type SimTab = {
+  readonly name: string;
+  readonly life: Life;
+  readonly rows: Collection<AnyRow>;
+  readonly transaction: (run: (rows: Collection<AnyRow>) => Promise<void>) => Promise<void>;
+  readonly store: ServedStore;
+  /** Of the leader: takes the log up into pages. */
+  readonly checkpoint: () => Promise<void>;
+};
+
+/** Random names and keys, from the world's seed. */
+function platformOf(world: World, life: Life): Platform {
+  return {
+    wallClock: () => 1_700_000_000_000 + world.nowMs,
+    now: () => world.nowMs,
+    random: (bytes) => {
+      for (let at = 0; at < bytes.length; at++) bytes[at] = world.below(256);
+    },
+    setTimer: (run, ms) => world.after(ms, life, run),
+    yieldTask: () => new Promise((resolve) => world.after(0, life, resolve)),
+  };
+}
+
+export async function openTab(origin: Origin, name: string, life: Life = { isDead: false }): Promise<SimTab> {
+  const { world, image, tails } = origin;
+  const platform = platformOf(world, life);
+  const [page, worker] = world.portsFor(life);
+  const options = engineOptions([collection('rows', [index('n')])], { storage: ['indexeddb'], name: 'sim' });
+  let engine: Engine | undefined;
+  const store = await openSharedStore({
+    options,
+    port: worker,
+    tab: name,
+    locks: world.locksFor(life),
+    openChannel: world.channelsFor(life),
+    setTimer: platform.setTimer,
+    openEngine: async (holding) => {
+      const release = await holding;
+      // A request takes a moment, and one of a dead tab is never answered.
+      const storage = interceptStorage(createMemoryStorage(image), (_, run) =>
+        life.isDead
+          ? new Promise(() => undefined)
+          : new Promise((resolve, reject) => {
+              const done = run();
+              done.catch(() => undefined);
+              world.after(world.random() * 2, life, () => void done.then(resolve, reject));
+            }),
+      );
+      const folder = createMemoryTailFolder(tails, { isDead: () => life.isDead });
+      engine = await openEngineOn(
+        withTail(storage, {
+          openFolder: async () => folder,
+          createName: () => `tail-${world.below(2 ** 30)}`,
+          now: platform.now,
+        }),
+        options,
+        {
+          now: platform.now,
+          setTimer: platform.setTimer,
+          yieldTask: platform.yieldTask,
+          indexedDB: undefined,
+          locks: undefined,
+          streams: { CompressionStream, DecompressionStream },
+        },
+        release,
+      );
+      return engine;
+    },
+  });
+  const link = new Link(page, platform, () => undefined);
+  let keys = 0;
+  const context = { name: 'rows', key: 'id', schema: undefined, link, createKey: () => `${name}-${++keys}` };
+  const collectionOf = (tx?: number): Collection<AnyRow> =>
+    new Collection<AnyRow>({ ...context, tx } as ConstructorParameters<typeof Collection>[0]);
+  const bind = (tx?: number): Map<string, Collection> => new Map([['rows', collectionOf(tx) as unknown as Collection]]);
+  const rows = collectionOf();
+  const transaction: SimTab['transaction'] = (run) =>
+    transact(bind, link.request.bind(link), platform, platform.setTimer, StoreError, (tx) =>
+      run(tx.collection('rows') as unknown as Collection<AnyRow>),
+    );
+  return { name, life, rows, transaction, store, checkpoint: async () => engine?.checkpoint() };
+}

@@ -1,0 +1,246 @@
+/**
+ * A life of several tabs on one origin: they open, write, watch, close, and are killed, while channels lose, double and
+ * delay what they say. In the end everything is let heal, and what the tabs were answered is compared with what is stored.
+ */
+import type { AnyRow } from '../../src/schema/definition.ts';
+import { createMemoryImage } from '../../worker/storage/index.ts';
+import { TailImage } from '../fakes/memory-tail-folder.ts';
+import { type Origin, openTab, type SimTab } from './sim-tab.ts';
+import { World } from './world.ts';
+
+const TABS_MAX = 4;
+/** How long everything that is under way may take once nothing fails any more. */
+const HEAL_MS = 40_000;
+
+type Tally = {
+  readonly tab: SimTab;
+  /** Increments of its own row, by what became of them. */
+  done: number;
+  unknown: number;
+  readonly created: Set<string>;
+  /** The answers of its own increments: each must be one more than the one before. */
+  readonly answers: number[];
+  seen: readonly AnyRow[];
+  emissions: number;
+  pending: number;
+};
+
+export class TabsRun {
+  readonly seed: number;
+  readonly world: World;
+  readonly #origin: Origin;
+  readonly #tallies: Tally[] = [];
+  readonly #errors: string[] = [];
+  #opening = 0;
+  #names = 0;
+  kills = 0;
+  handovers = 0;
+  writes = 0;
+  transfers = 0;
+
+  constructor(seed: number) {
+    this.seed = seed;
+    this.world = new World(seed);
+    this.#origin = { world: this.world, image: createMemoryImage(), tails: new TailImage() };
+  }
+
+  async run(steps: number): Promise<void> {
+    const { world } = this;
+    world.faults = world.chance(0.5) ? { lost: 0.05, doubled: 0.05, delayMs: 8 } : { lost: 0, doubled: 0, delayMs: 2 };
+    for (let step = 0; step < steps; step++) {
+      this.#step();
+      await world.run(world.random() * 12);
+      this.#assertOneLeader();
+    }
+    world.faults = { lost: 0, doubled: 0, delayMs: 2 };
+    if (this.#alive.length === 0) this.#open();
+    const isQuiet = (): boolean => this.#opening === 0 && this.#alive.every(({ pending }) => pending === 0);
+    const healed = await world.run(HEAL_MS, isQuiet);
+    this.#assert(healed, `Calls never settle: ${this.#alive.map(({ pending }) => pending)}, opening ${this.#opening}.`);
+    // Live queries come last.
+    await world.run(2_000);
+    await this.#compare();
+  }
+
+  get #alive(): readonly Tally[] {
+    return this.#tallies.filter(({ tab }) => !tab.life.isDead);
+  }
+
+  #step(): void {
+    const { world } = this;
+    const alive = this.#alive;
+    if (alive.length + this.#opening < TABS_MAX && world.chance(alive.length === 0 ? 0.6 : 0.08)) return this.#open();
+    if (alive.length === 0) return;
+    const tally = alive[world.below(alive.length)]!;
+    if (world.chance(0.03)) return this.#kill(tally);
+    if (world.chance(0.02)) return this.#close(tally);
+    // A crash in it shows in what is found afterwards.
+    if (world.chance(0.05)) return void tally.tab.checkpoint().catch(() => undefined);
+    if (world.chance(0.1)) return this.#transfer(tally);
+    if (world.chance(0.3)) return this.#create(tally);
+    if (world.chance(0.05)) return this.#createMany(tally);
+    for (let count = 1 + world.below(4); count > 0; count--) this.#increment(tally);
+  }
+
+  #open(): void {
+    const name = `tab${++this.#names}`;
+    const life = { isDead: false };
+    this.#opening++;
+    openTab(this.#origin, name, life).then(
+      (tab) => {
+        this.#opening--;
+        const tally: Tally = {
+          tab,
+          done: 0,
+          unknown: 0,
+          created: new Set(),
+          answers: [],
+          seen: [],
+          emissions: 0,
+          pending: 0,
+        };
+        this.#tallies.push(tally);
+        this.#call(tally, tab.rows.create({ id: `own ${name}`, n: 0, shared: false }), () => undefined);
+        tab.rows.find({ shared: true }).$.subscribe({
+          next: (rows) => {
+            tally.seen = rows;
+            tally.emissions++;
+          },
+          error: (error) => {
+            if (!life.isDead) this.#errors.push(`live query of ${name}: ${error}`);
+          },
+        });
+      },
+      (error) => {
+        this.#opening--;
+        this.#errors.push(`opening ${name}: ${error}`);
+      },
+    );
+  }
+
+  #call<T>(tally: Tally, promise: Promise<T>, onDone: (value: T) => void): void {
+    tally.pending++;
+    this.writes++;
+    promise.then(
+      (value) => {
+        tally.pending--;
+        onDone(value);
+      },
+      (error) => {
+        tally.pending--;
+        if (!tally.tab.life.isDead) this.#errors.push(`a call of ${tally.tab.name}: ${error}`);
+      },
+    );
+  }
+
+  #increment(tally: Tally): void {
+    const { tab } = tally;
+    tally.unknown++;
+    this.#call(tally, tab.rows.update(`own ${tab.name}`, { $inc: { n: 1 } }), (row) => {
+      tally.unknown--;
+      tally.done++;
+      tally.answers.push((row as { n: number } | undefined)?.n ?? Number.NaN);
+    });
+  }
+
+  #create(tally: Tally): void {
+    const id = `${tally.tab.name} made ${tally.created.size} ${this.writes}`;
+    this.#call(tally, tally.tab.rows.create({ id, n: this.world.below(5), shared: true }), () => tally.created.add(id));
+  }
+
+  #createMany(tally: Tally): void {
+    const ids = Array.from({ length: 30 }, (_, at) => `${tally.tab.name} many ${this.writes} ${at}`);
+    const rows = ids.map((id, at) => ({ id, n: at, shared: at % 2 === 0 }));
+    this.#call(tally, tally.tab.rows.createMany(rows), () => {
+      for (const id of ids) tally.created.add(id);
+    });
+  }
+
+  /** Moves one from an account to another: the sum stays, whatever happens. */
+  #transfer(tally: Tally): void {
+    const [from, to] = [`account ${this.world.below(3)}`, `account ${this.world.below(3)}`];
+    if (from === to) return;
+    const moving = tally.tab.transaction(async (rows) => {
+      const [has, gets] = await rows.getMany([from, to]);
+      await rows.put({ id: from, n: ((has?.['n'] ?? 0) as number) - 1, shared: false, account: true });
+      await rows.put({ id: to, n: ((gets?.['n'] ?? 0) as number) + 1, shared: false, account: true });
+    });
+    this.#call(tally, moving, () => {
+      this.transfers++;
+    });
+  }
+
+  #kill({ tab }: Tally): void {
+    if (this.world.holderOf('collection-store/sim') === tab.life) {
+      this.handovers++;
+      this.#origin.tails.unlock();
+    }
+    this.kills++;
+    this.world.kill(tab.life);
+  }
+
+  /** As an application does: it waits for its calls, then closes. */
+  #close(tally: Tally): void {
+    if (tally.pending > 0) return this.#kill(tally);
+    if (this.world.holderOf('collection-store/sim') === tally.tab.life) this.handovers++;
+    const { life, store, name } = tally.tab;
+    store.close().then(
+      () => {
+        // What has ended has no business any more.
+        this.world.kill(life);
+      },
+      (error) => this.#errors.push(`closing ${name}: ${error}`),
+    );
+    this.#tallies.splice(this.#tallies.indexOf(tally), 1);
+    this.#closed.push(tally);
+  }
+
+  readonly #closed: Tally[] = [];
+
+  #assertOneLeader(): void {
+    const leaders = this.#alive.filter(({ tab }) => tab.store.isLeader === true);
+    this.#assert(leaders.length <= 1, `${leaders.length} tabs lead.`);
+  }
+
+  async #compare(): Promise<void> {
+    this.#assert(this.#errors.length === 0, this.#errors.slice(0, 3).join('; '));
+    const [reader] = this.#alive;
+    let found: readonly AnyRow[] | undefined;
+    void reader!.tab.rows.find().then((rows) => {
+      found = rows;
+    });
+    this.#assert(await this.world.run(HEAL_MS, () => found !== undefined), 'Nobody answers.');
+    const byId = new Map(found!.map((row) => [row['id'] as string, row]));
+    this.#assert(byId.size === found!.length, 'A row is there twice.');
+    for (const { tab, done, unknown, created, answers } of [...this.#tallies, ...this.#closed]) {
+      const n = (byId.get(`own ${tab.name}`)?.['n'] ?? 0) as number;
+      const most = tab.life.isDead ? done + unknown : done;
+      this.#assert(
+        n >= done && n <= most,
+        `${tab.name} was told of ${done} increments (${unknown} open), and has ${n}.`,
+      );
+      for (const id of created) this.#assert(byId.has(id), `${id} was told to be stored and is not.`);
+      const sorted = [...answers].sort((a, b) => a - b);
+      this.#assert(
+        sorted.every((answer) => answer >= 1 && answer <= n),
+        `${tab.name} was answered ${answers}.`,
+      );
+    }
+    const accounts = found!.filter((row) => row['account'] === true);
+    const sum = accounts.reduce((all, row) => all + (row['n'] as number), 0);
+    this.#assert(sum === 0, `The accounts have ${sum} together.`);
+    const shared = found!.filter((row) => row['shared'] === true);
+    for (const { tab, seen } of this.#alive) {
+      this.#assert(
+        JSON.stringify(seen) === JSON.stringify(shared),
+        `${tab.name} sees ${seen.length} rows, and there are ${shared.length}.`,
+      );
+    }
+  }
+
+  #assert(condition: boolean, message: string): void {
+    if (condition) return;
+    const repeat = `npm run test:sim -- --seed ${this.seed}`;
+    throw new Error(`seed ${this.seed}, at ${this.world.nowMs.toFixed(1)} ms: ${message} Repeat: ${repeat}`);
+  }
+}

@@ -1,0 +1,36 @@
+/** What the port tells of calls that it cannot take, or cannot go on with. */
+import { StoreError } from '../../src/base/store-error.ts';
+
+/** Calls that may wait for migrations. */
+export const PARKED_MAX = 100_000;
+/** Events of one subscription that may wait for its page. They are references to rows that the engine has anyway. */
+export const EVENTS_WAITING_MAX = 1_000_000;
+
+export const closedMeanwhile = (collection: string): StoreError =>
+  new StoreError('store/closed', `The store was closed while ${collection} was migrated.`, {
+    details: { collection },
+    hint: 'Nothing of this call was stored. The migration goes on where it was when the store is opened again.',
+  });
+
+export const abortedParked = (collection: string): StoreError =>
+  new StoreError('call/aborted', `The call was aborted while it waited for the migration of ${collection}.`, {
+    details: { collection },
+  });
+
+export const tooManyParked = (collection: string): StoreError =>
+  new StoreError('engine/overloaded', `${PARKED_MAX} calls are waiting for the migration of ${collection}.`, {
+    details: { collection, limit: PARKED_MAX },
+    hint: 'Await migrate() of the collection before more calls are made.',
+  });
+
+export const eventsOverflow = (collection: string): StoreError =>
+  new StoreError('subscription/overflow', `A subscription of ${collection} has too many changes waiting.`, {
+    details: { collection, waitingMax: EVENTS_WAITING_MAX },
+    hint: 'The page has not taken changes for too long. Subscribe again, and read anew.',
+  });
+
+export const notInside = (call: string): StoreError =>
+  new StoreError('transaction/unsupported-call', `A transaction takes no ${call}.`, {
+    details: { call },
+    hint: 'Inside of one there are reads and writes of documents. Live queries and indexes are of the store.',
+  });
