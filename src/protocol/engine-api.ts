@@ -47,7 +47,11 @@ export type WriteRequest =
 export type EncodedRows = readonly Uint8Array[];
 
 /** Rows of a write that comes later. What else the engine knows of them is its own affair. */
-export type RowsAhead = { readonly rows: readonly Row[] };
+export type RowsAhead = {
+  readonly count: number;
+  /** They may be decoded when they are asked for. */
+  readonly rows: readonly Row[];
+};
 
 /** Fields to replace (`undefined` removes), or update operators on dotted paths. */
 export type Changes = { readonly [fieldOrOperator: string]: unknown };
@@ -268,8 +272,11 @@ export interface EngineApi {
   forgetAnswered(client: string, below: number): void;
   /** Clients of which answers are kept. */
   readonly answeredClients: readonly string[];
-  /** Works ahead on rows of a write that is still arriving. Changes nothing and refuses nothing. */
-  study(collection: string, rows: readonly Row[]): RowsAhead;
+  /**
+   * Works ahead on rows of a write that is still arriving. Changes nothing, and refuses nothing but bytes that are no
+   * rows: `codec/damaged`.
+   */
+  study(collection: string, encoded: Uint8Array): RowsAhead;
   /** The rows that an update would give, without writing: the first half of a validated update (see `replace`). */
   preview(
     request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>,

@@ -3,6 +3,7 @@
  * their order; without storage, plans or speed. Writes can be held back, to catch calls half-way.
  */
 import { Aggregator } from 'mingo';
+import { decodeRows } from '../../src/base/codec/index.ts';
 import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { FindSpec, IndexSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
@@ -137,8 +138,9 @@ export class MemoryEngine implements EngineApi {
     });
   }
 
-  study(_collection: string, rows: readonly Row[]): RowsAhead {
-    return { rows };
+  study(_collection: string, encoded: Uint8Array): RowsAhead {
+    const rows = decodeRows(encoded);
+    return { rows, count: rows.length };
   }
 
   preview(request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>): readonly { before: Row; after: Row }[] {

@@ -14,6 +14,7 @@ import {
   pagesBelow,
   rankOf,
   readKey,
+  type SortedValues,
   Tree,
   type TreeState,
   wantKey,
@@ -133,7 +134,14 @@ class TreeStory {
     const fresh = keys.filter((key) => !this.head.has(key));
     const values = fresh.map((key) => this.value(key));
     const progress = { at: 0 };
-    const given = this.hasValues ? { values, weights: values.map(weigh) } : {};
+    const runs = (from: number, to: number): ReturnType<NonNullable<SortedValues['values']>['runs']> => {
+      const middle = this.int(from, to);
+      return [
+        { batch: { rows: values }, from, to: middle },
+        { batch: { rows: values }, from: middle, to },
+      ];
+    };
+    const given = this.hasValues ? { values: { runs }, weights: values.map(weigh) } : {};
     await this.change(() => this.tree.insertSorted(fresh, progress, given));
     for (const [at, key] of fresh.entries()) this.head.set(key, values[at]!);
   }

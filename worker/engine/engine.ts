@@ -281,8 +281,8 @@ export class Engine implements EngineApi {
     return this.#state.answered.clients;
   }
 
-  study(collection: string, rows: readonly Row[]): RowsAhead {
-    return studyRows(this.#state.collections.get(collection), rows);
+  study(collection: string, encoded: Uint8Array): RowsAhead {
+    return studyRows(this.#state.collections.get(collection), encoded);
   }
 
   preview(
@@ -527,7 +527,7 @@ export class Engine implements EngineApi {
 }
 
 function singleCreate(request: WriteRequest): { readonly collection: string; readonly row: Row } | undefined {
-  const [row] = request.type === 'create' && request.rows.length === 1 ? request.rows : [];
+  const [row] = request.type === 'create' && !request.parts && request.rows.length === 1 ? request.rows : [];
   return row && { collection: request.collection, row };
 }
 

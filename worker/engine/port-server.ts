@@ -99,13 +99,13 @@ type Running = {
 type Batch = {
   readonly target: Target;
   readonly call: Extract<Call, readonly ['batch', ...unknown[]]>;
-  readonly rows: Row[];
   readonly parts: RowsAhead[];
   readonly encoded: Uint8Array[];
   readonly controller: AbortController | undefined;
 };
 
 type RowsWrite = Extract<WriteRequest, { readonly type: 'create' | 'put' }>;
+type RowsToWrite = Pick<RowsWrite, 'rows' | 'encoded' | 'parts'>;
 
 /** Starts to serve. Answers a function that ends it. */
 export function servePort(engine: EngineApi, port: ServedPort, options: ServeOptions = {}): () => void {
@@ -165,6 +165,10 @@ class PortServer {
   }
 
   #receive([calls, bytes]: ClientMessage): void {
+    // A part of a batch travels alone.
+    const [first] = calls;
+    const batch = first?.[0] === 'rows' ? this.#running.get(first[1])?.batch : undefined;
+    if (batch !== undefined) return this.#start(first![1], () => this.#addRows(batch, bytes!, first![3] === true));
     let rows: readonly Row[] = [];
     try {
       if (bytes !== undefined) rows = decodeRows(bytes);
@@ -271,10 +275,9 @@ class PortServer {
         );
       case 'batch':
         return this.#openBatch(target, call);
-      case 'rows': {
-        const exchange = this.#running.get(id)?.exchange;
-        return exchange === undefined ? this.#addRows(id, rows, bytes!, call[3]) : exchange.take(rows);
-      }
+      case 'rows':
+        // Nobody takes them when the page has given up on its call, or has not heard yet that it was cancelled.
+        return this.#running.get(id)?.exchange?.take(rows);
       case 'migrate':
         return this.#migrate(id, call[2]);
       case 'unmigrated':
@@ -325,12 +328,13 @@ class PortServer {
     target: Target,
     [, id, collection, type]: Extract<Call, readonly ['write' | 'batch', ...unknown[]]>,
     durability: Durability | undefined,
-    { rows, encoded, parts }: Pick<RowsWrite, 'rows' | 'encoded' | 'parts'>,
+    write: RowsToWrite,
     controller: AbortController | undefined,
   ): void {
     assertDurability(durability);
     const options = { durability, signal: controller?.signal, origin: this.#originOf(id) };
-    const request: RowsWrite = { type, collection, rows, ...(encoded && { encoded }), ...(parts && { parts }) };
+    // Not copied: rows are made when the engine asks for them.
+    const request: RowsWrite = Object.assign(write, { type, collection });
     return this.#answerWrite(id, target.write(request, options));
   }
 
@@ -341,22 +345,27 @@ class PortServer {
       // Nothing of it has reached the engine.
       this.#fail(id, new StoreError('call/aborted', 'The write was aborted.', { details: { collection: call[2] } }));
     };
-    this.#running.set(id, { cancel, batch: { target, call, rows: [], parts: [], encoded: [], controller } });
+    this.#running.set(id, { cancel, batch: { target, call, parts: [], encoded: [], controller } });
   }
 
-  #addRows(id: number, rows: readonly Row[], bytes: Uint8Array, isLast: boolean): void {
-    const batch = this.#running.get(id)?.batch;
-    // The page has given up on it, or has not heard yet that it was cancelled.
-    if (batch === undefined) return;
-    for (const row of rows) batch.rows.push(row);
-    batch.encoded.push(bytes);
-    batch.parts.push(this.#engine.study(batch.call[2], rows));
+  #addRows({ target, call, parts, encoded, controller }: Batch, bytes: Uint8Array, isLast: boolean): void {
+    const [, id, collection] = call;
+    encoded.push(bytes);
+    // A transaction has indexes of its own.
+    if (target === this.#engine) parts.push(this.#engine.study(collection, bytes));
+    else parts.push(partOf(decodeRows(bytes)));
     if (!isLast) return;
-    const { target, call, controller } = batch;
     this.#running.delete(id);
-    this.#whenMigrated(id, call[2], () => {
+    this.#whenMigrated(id, collection, () => {
       if (controller !== undefined) this.#running.set(id, { cancel: () => controller.abort() });
-      this.#writeRows(target, call, call[4], batch, controller);
+      const write: RowsToWrite = {
+        encoded,
+        parts,
+        get rows() {
+          return parts.flatMap(({ rows }) => rows);
+        },
+      };
+      this.#writeRows(target, call, call[4], write, controller);
     });
   }
 
@@ -658,6 +667,8 @@ function assertDurability(durability: Durability | undefined): void {
 function then<T, U>(value: MaybePromise<T>, map: (value: T) => U): MaybePromise<U> {
   return value instanceof Promise ? value.then(map) : map(value);
 }
+
+const partOf = (rows: readonly Row[]): RowsAhead => ({ rows, count: rows.length });
 
 const isPipeline = (query: Selector | PipelineSpec): query is PipelineSpec => Array.isArray(query);
 

@@ -151,14 +151,13 @@ function changeEntries(index: IndexState, key: string, before: Row | undefined, 
 const flat = (entry: string, key: string): string => [entry, key].join('');
 
 /**
- * The index keys of new rows, sorted. `keys` are their primary keys, ascending. Rows with equal values come in the order
- * of their keys, so only the distinct values are sorted: an index of few values costs no sort at all.
+ * The index keys of rows: their entries with their primary keys, sorted when `keys` ascend. Rows with equal values come in
+ * the order of their keys, so only the distinct values are sorted: an index of few values costs no sort at all.
  *
  * The keys come out of one JSON text: strings that were put together from pieces stay trees of pieces, which every later
  * comparison in the index would have to walk.
  */
-export function sortedEntries(index: IndexState, keys: readonly string[], rows: readonly Row[]): readonly string[] {
-  const entries = rows.map((row) => index.entriesOf(row));
+export function sortEntries(entries: readonly IndexEntries[], keys: readonly string[]): readonly string[] {
   const sample = entries.slice(0, SAMPLE_ROWS);
   const isRepetitive = new Set(sample.flatMap(entryList)).size <= sample.length / 4;
   return isRepetitive ? sortByValue(entries, keys) : sortAll(entries, keys);

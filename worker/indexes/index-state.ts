@@ -68,6 +68,11 @@ export class IndexState {
     return isPresent ? entry : undefined;
   }
 
+  /** Whether all that counts are the values at its paths, each row being in it once, or not at all when it is sparse. */
+  get isPlain(): boolean {
+    return !this.spec.multi && this.#accepts === undefined;
+  }
+
   #component(value: unknown): string {
     if (this.spec.caseInsensitive && typeof value === 'string') return encodeComponent(foldCase(value));
     return encodeComponent(value);

@@ -5,9 +5,10 @@ export {
   ownerOf,
   primaryKind,
   type StoredRow,
-  sortedEntries,
+  sortEntries,
   weighRow,
 } from './collection-state.ts';
+export { columnEntries } from './column-entries.ts';
 export { type FieldReader, fieldReader, meetsArray, valuesAt } from './field-path.ts';
 export { entryList, type IndexEntries, IndexState } from './index-state.ts';
 export {

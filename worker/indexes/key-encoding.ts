@@ -97,6 +97,9 @@ export function encodeComponent(value: unknown): string {
   }
 }
 
+/** The component of a string without control characters. */
+export const encodePlainText = (text: string): string => STRING + text;
+
 function encodeObject(value: object): string {
   if (value instanceof Date) return DATE + encodeNumber(value.getTime());
   if (Array.isArray(value)) {

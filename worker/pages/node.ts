@@ -10,11 +10,19 @@
 export type NodeRef = TreeNode | number;
 export type TreeNode = Leaf | Branch;
 
+/** Neighbours among values that are made when they are first asked for. */
+export type ValueRun = {
+  readonly batch: { readonly rows: readonly unknown[] };
+  readonly from: number;
+  readonly to: number;
+};
+
 export class Leaf {
   readonly isLeaf = true as const;
   keys: string[];
-  /** Parallel to `keys`; undefined in trees that have keys only. */
-  values: unknown[] | undefined;
+  #values: unknown[] | undefined;
+  /** Runs behind the values, to be made when somebody looks at them. */
+  #later: ValueRun[] | undefined;
   /** Estimated size of the entries on a page, which also stands for their weight in memory. */
   bytes: number;
   version: number;
@@ -26,8 +34,38 @@ export class Leaf {
   constructor(version: number, keys: string[], values: unknown[] | undefined, bytes: number) {
     this.version = version;
     this.keys = keys;
-    this.values = values;
+    this.#values = values;
     this.bytes = bytes;
+  }
+
+  get hasValues(): boolean {
+    return this.#values !== undefined;
+  }
+
+  /** Parallel to `keys`; undefined in trees that have keys only. */
+  get values(): unknown[] | undefined {
+    if (this.#later !== undefined) this.#make(this.#later);
+    return this.#values;
+  }
+
+  set values(values: unknown[] | undefined) {
+    this.#values = values;
+    this.#later = undefined;
+  }
+
+  /** Values behind the present ones. */
+  appendLater(runs: readonly ValueRun[]): void {
+    this.#later ??= [];
+    for (const run of runs) this.#later.push(run);
+  }
+
+  #make(runs: readonly ValueRun[]): void {
+    this.#later = undefined;
+    const values = this.#values!;
+    for (const { batch, from, to } of runs) {
+      const { rows } = batch;
+      for (let i = from; i < to; i += 1) values.push(rows[i]);
+    }
   }
 }
 

@@ -45,7 +45,7 @@ const decoder: TextDecoder = new TextDecoder();
 /** A node as the bytes of its page. All children must have pages by now. */
 export function encodePage(node: TreeNode, page: number, tree: number): Uint8Array {
   const writer = startPage(
-    node.isLeaf ? (node.values ? PAGE_TYPES.rows : PAGE_TYPES.keys) : PAGE_TYPES.branch,
+    node.isLeaf ? (node.hasValues ? PAGE_TYPES.rows : PAGE_TYPES.keys) : PAGE_TYPES.branch,
     page,
     tree,
   );

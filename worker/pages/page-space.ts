@@ -21,7 +21,7 @@ export const PAGE_MISS: Error = new Error('A page is not in memory.');
 const ROW_HEAP_FACTOR = 2.2;
 
 export const heapBytes = (node: TreeNode): number =>
-  node.isLeaf && node.values !== undefined ? node.bytes * ROW_HEAP_FACTOR : node.bytes;
+  node.isLeaf && node.hasValues ? node.bytes * ROW_HEAP_FACTOR : node.bytes;
 
 export class PageSpace implements TreeSpace {
   readonly #store: PageStore;

@@ -6,7 +6,16 @@
  * Every change first reads its whole path, which may throw PAGE_MISS, and only then mutates: a miss leaves the tree as
  * it was (PAGE-2). Changes are idempotent, so a caller repeats them after a miss.
  */
-import { BRANCH_ENTRY_BYTES, Branch, childIndex, Leaf, lowerBound, type NodeRef, type TreeNode } from './node.ts';
+import {
+  BRANCH_ENTRY_BYTES,
+  Branch,
+  childIndex,
+  Leaf,
+  lowerBound,
+  type NodeRef,
+  type TreeNode,
+  type ValueRun,
+} from './node.ts';
 import type { TreeSpace } from './tree-space.ts';
 
 /** Estimated bytes at which a leaf is split. Encoded leaves come out at about two thirds of it, under one record. */
@@ -104,39 +113,59 @@ export class Tree {
    * Inserts keys that ascend strictly and are all new, from position `at` on, with their values and the weights of
    * these. Leaf by leaf, so that a run of neighbours costs one path and one merge. After a page miss, go on from there.
    */
-  insertSorted(
-    keys: readonly string[],
-    progress: { at: number },
-    { values, weights }: { readonly values?: readonly unknown[]; readonly weights?: readonly number[] } = {},
-  ): void {
+  insertSorted(keys: readonly string[], progress: { at: number }, given: SortedValues = {}): void {
     while (progress.at < keys.length) {
-      const leaf = this.#writable(this.#descend(keys[progress.at]!));
-      const end = this.#runEnd(leaf, keys, weights, progress.at);
-      const isAppend = leaf.keys.length === 0 || keys[progress.at]! > leaf.keys[leaf.keys.length - 1]!;
-      if (isAppend) {
-        for (let i = progress.at; i < end; i += 1) leaf.keys.push(keys[i]!);
-        if (leaf.values !== undefined) for (let i = progress.at; i < end; i += 1) leaf.values.push(values![i]);
-      } else {
-        mergeInto(leaf, keys, values, progress.at, end);
+      const start = progress.at;
+      const leaf = this.#writable(this.#descend(keys[start]!));
+      const isAppend = leaf.keys.length === 0 || keys[start]! > leaf.keys[leaf.keys.length - 1]!;
+      const isLast = isAppend && this.#high === undefined;
+      const end = this.#runEnd(leaf, { keys, weights: given.weights, start, isLast });
+      if (!isAppend) mergeInto(leaf, keys, given.values && valuesOf(given.values.runs(start, end)), start, end);
+      else {
+        if (leaf.keys.length === 0) leaf.keys = keys.slice(start, end);
+        else for (let i = start; i < end; i += 1) leaf.keys.push(keys[i]!);
+        if (given.values !== undefined) leaf.appendLater(given.values.runs(start, end));
       }
-      const added = end - progress.at;
+      const added = end - start;
       this.count += added;
       for (let depth = 0; depth < this.#path.length; depth += 1) this.#path[depth]!.counts[this.#at[depth]!]! += added;
-      this.#splitWhenFull(leaf, isAppend ? leaf.keys.length - 1 : -1);
       progress.at = end;
+      if (!isLast) this.#splitWhenFull(leaf, -1);
+      else if (end < keys.length) this.#startLeaf(leaf, keys[end]!);
     }
   }
 
-  /** Where the run of keys ends that go into one leaf: at its upper bound, or with the entry that makes it overflow. */
-  #runEnd(leaf: Leaf, keys: readonly string[], weights: readonly number[] | undefined, start: number): number {
+  /** An empty leaf behind the last one, for a key above all others. */
+  #startLeaf(leaf: Leaf, key: string): void {
+    const right = new Leaf(this.space.version, [], leaf.hasValues ? [] : undefined, 0);
+    this.#insertChild(this.#path.length - 1, leaf, separatorOf(leaf.keys[leaf.keys.length - 1]!, key), right);
+    this.#leaf = undefined;
+  }
+
+  /**
+   * Where the run of keys ends that go into one leaf: at its upper bound, or with the entry that makes it overflow. Behind
+   * the last leaf another one begins instead.
+   */
+  #runEnd(
+    leaf: Leaf,
+    run: {
+      readonly keys: readonly string[];
+      readonly weights: readonly number[] | undefined;
+      readonly start: number;
+      readonly isLast: boolean;
+    },
+  ): number {
+    const { keys, weights, start, isLast } = run;
     const high = this.#high;
     let { bytes } = leaf;
-    let room = LEAF_ENTRIES_MAX - leaf.keys.length;
+    let room = LEAF_ENTRIES_MAX - leaf.keys.length - (isLast ? 1 : 0);
     let end = start;
     while (end < keys.length && room >= 0 && bytes <= LEAF_BYTES_MAX) {
       const key = keys[end]!;
       if (high !== undefined && key >= high) break;
-      bytes += key.length + KEY_OVERHEAD_BYTES + (weights === undefined ? 0 : weights[end]!);
+      const grown = bytes + key.length + KEY_OVERHEAD_BYTES + (weights === undefined ? 0 : weights[end]!);
+      if (isLast && grown > LEAF_BYTES_MAX && (end > start || leaf.keys.length > 0)) break;
+      bytes = grown;
       room -= 1;
       end += 1;
     }
@@ -462,7 +491,17 @@ export class Tree {
   }
 }
 
-/** Merges sorted new entries, `start` to `end`, into a leaf. */
+/** Values of keys that are inserted together. */
+export type SortedValues = {
+  /** The runs of values from one position to another. */
+  readonly values?: { runs(from: number, to: number): readonly ValueRun[] };
+  readonly weights?: readonly number[];
+};
+
+const valuesOf = (runs: readonly ValueRun[]): readonly unknown[] =>
+  runs.flatMap(({ batch, from, to }) => batch.rows.slice(from, to));
+
+/** Merges sorted new entries, `start` to `end`, into a leaf. `values` are those of these entries. */
 function mergeInto(
   leaf: Leaf,
   keys: readonly string[],
@@ -474,7 +513,7 @@ function mergeInto(
     for (let i = start; i < end; i += 1) {
       const at = lowerBound(leaf.keys, keys[i]!);
       leaf.keys.splice(at, 0, keys[i]!);
-      leaf.values?.splice(at, 0, values![i]);
+      leaf.values?.splice(at, 0, values![i - start]);
     }
     return;
   }
@@ -491,7 +530,7 @@ function mergeInto(
       old += 1;
     }
     mergedKeys.push(key);
-    if (oldValues !== undefined) mergedValues.push(values![i]);
+    if (oldValues !== undefined) mergedValues.push(values![i - start]);
   }
   for (; old < oldKeys.length; old += 1) {
     mergedKeys.push(oldKeys[old]!);

@@ -6,7 +6,7 @@
 import { decodeRows, encodeRows } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
-import { type CollectionState, sortedEntries } from '../indexes/index.ts';
+import { type CollectionState, sortEntries } from '../indexes/index.ts';
 import { BlobRow, KeyReader, NOT_RESIDENT, PAGE_MISS, type PageSpace, type Tree } from '../pages/index.ts';
 import type { StoreState } from './store-state.ts';
 
@@ -40,7 +40,7 @@ export async function deleteRows(
   for (let at = 0; at < keys.length; ) {
     const chunk = await space.whenResident(() => readChunk(state, collection, keys, at));
     for (const index of collection.indexes) {
-      await removeAll(space, index.tree, sortedEntries(index, chunk.keys, chunk.rows));
+      await removeAll(space, index.tree, sortEntries(chunk.rows.map(index.entriesOf, index), chunk.keys));
       await between();
     }
     await removeAll(space, collection.primary, chunk.keys);

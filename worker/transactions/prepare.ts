@@ -3,19 +3,19 @@
  * is refused here, so what is prepared applies whole. May throw PAGE_MISS, and is then asked again.
  */
 import { unreachable } from '../../src/base/assert.ts';
-import { estimateRowBytes } from '../../src/base/codec/index.ts';
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import type { RowsAhead, WriteRequest } from '../../src/protocol/engine-api.ts';
+import type { EncodedRows, WriteRequest } from '../../src/protocol/engine-api.ts';
 import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
 import { BlobRow } from '../pages/index.ts';
 import { applyChanges } from '../query/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import { DELETE_TOGETHER_MIN, type RowDeletes } from './delete-rows.ts';
+import { type InsertSource, RowInserts, sourceOf } from './row-inserts.ts';
 import type { StoreState } from './store-state.ts';
-import { type JoinedRows, joinStudied } from './studied-rows.ts';
-import { type PreparedWrite, presentRow, type RowChange, type RowInserts, storedRow } from './write-task.ts';
+import { JoinedRows, joinStudied } from './studied-rows.ts';
+import { type PreparedWrite, presentRow, type RowChange, storedRow } from './write-task.ts';
 
 /** What is wrong with a row by the collection's schema; [] when nothing is. */
 export type RowValidator = (
@@ -79,6 +79,11 @@ function prepareRows(
   collection: CollectionState,
   request: Extract<WriteRequest, { type: 'create' | 'put' }>,
 ): PreparedWrite {
+  const studied = joinStudied(collection.spec.key, request.parts);
+  if (studied !== undefined) {
+    const inserts = planInserts(context, collection, studied);
+    if (inserts !== undefined) return insertsOf(collection, inserts, request.encoded);
+  }
   const { rows } = request;
   const { state } = context;
   const wrong: WrongRow[] = [];
@@ -89,10 +94,9 @@ function prepareRows(
       wrong.push({ row, key: rows[row]?.[collection.spec.key], code: error.code, rule: error.message });
     }
   };
-  const studied = joinStudied(collection.spec.key, request.parts);
-  const keys = studied === undefined ? new Array<string>(rows.length) : studied.keys;
-  let isAscending = studied?.isAscending ?? true;
-  for (let i = 0; studied === undefined && i < rows.length; i += 1) {
+  const keys: string[] = new Array(rows.length);
+  let isAscending = true;
+  for (let i = 0; i < rows.length; i += 1) {
     try {
       keys[i] = encodePrimaryKey(collection.keyOf(rows[i]!));
       if (i > 0 && keys[i - 1]! >= keys[i]!) isAscending = false;
@@ -105,10 +109,8 @@ function prepareRows(
   throwWrong(collection, rows.length, wrong, errors);
   const validate = context.validatorOf(collection);
   const hasUnique = collection.indexes.some(({ spec }) => spec.unique);
-  const inserts = planInserts(context, collection, { keys, rows, isAscending, studied, parts: request.parts });
-  if (inserts !== undefined) {
-    return { collection, changes: [], inserts, encoded: request.encoded, blobs: [], value: undefined };
-  }
+  const inserts = studied === undefined ? planInserts(context, collection, { keys, rows, isAscending }) : undefined;
+  if (inserts !== undefined) return insertsOf(collection, inserts, request.encoded);
   const order = Array.from(keys.keys());
   if (!isAscending) order.sort((a, b) => (keys[a]! < keys[b]! ? -1 : keys[a]! > keys[b]! ? 1 : a - b));
   const changes: RowChange[] = [];
@@ -155,33 +157,41 @@ const BULK_ROWS_MIN = 32;
 function planInserts(
   { validatorOf }: PrepareContext,
   collection: CollectionState,
-  given: {
-    readonly keys: readonly string[];
-    readonly rows: readonly Row[];
-    readonly isAscending: boolean;
-    readonly studied?: JoinedRows | undefined;
-    readonly parts?: readonly RowsAhead[] | undefined;
-  },
+  given:
+    | JoinedRows
+    | { readonly keys: readonly string[]; readonly rows: readonly Row[]; readonly isAscending: boolean },
 ): RowInserts | undefined {
-  let { keys, rows } = given;
-  if (rows.length < BULK_ROWS_MIN || validatorOf(collection) !== undefined) return undefined;
+  if (given.keys.length < BULK_ROWS_MIN || validatorOf(collection) !== undefined) return undefined;
   if (collection.indexes.some(({ spec }) => spec.unique)) return undefined;
-  let weights = given.studied?.weights ?? rows.map(estimateRowBytes);
-  if (given.studied === undefined ? weights.some(mayHaveLongKey) : mayHaveLongKey(given.studied.weightMax))
-    return undefined;
+  let source = given instanceof JoinedRows ? given : sourceOf(given.keys, given.rows);
+  if (source.weights.some((bytes) => bytes >= LONG_KEY_ROW_BYTES)) return undefined;
   if (!given.isAscending) {
-    const order = Array.from(keys.keys()).sort((a, b) => (given.keys[a]! < given.keys[b]! ? -1 : 1));
-    keys = order.map((at) => given.keys[at]!);
-    rows = order.map((at) => given.rows[at]!);
-    const unordered = weights;
-    weights = order.map((at) => unordered[at]!);
+    source = inOrder(source);
+    const { keys } = source;
     if (keys.some((key, at) => at > 0 && key === keys[at - 1])) return undefined;
   }
+  const { keys } = source;
   if (!collection.primary.isBelow(keys[0]!) && keys.some((key) => collection.primary.has(key))) return undefined;
-  return { keys, rows, weights, parts: given.parts, done: new Map() };
+  return new RowInserts(source);
 }
 
-const mayHaveLongKey = (rowBytes: number): boolean => rowBytes >= LONG_KEY_ROW_BYTES;
+/** The same rows in the order of their keys. */
+function inOrder(given: InsertSource): InsertSource {
+  const { keys, rows, weights } = given;
+  const order = Array.from(keys.keys()).sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1));
+  const sorted = sourceOf(
+    order.map((at) => keys[at]!),
+    order.map((at) => rows[at]!),
+    order.map((at) => weights[at]!),
+  );
+  return { ...sorted, entriesIn: (index) => given.entriesIn(index) };
+}
+
+const insertsOf = (
+  collection: CollectionState,
+  inserts: RowInserts,
+  encoded: EncodedRows | undefined,
+): PreparedWrite => ({ collection, changes: [], inserts, encoded, blobs: [], value: undefined });
 
 /** Rows that single calls create, prepared together; undefined when they have to be prepared one by one. */
 export function prepareCreates(context: PrepareContext, name: string, rows: readonly Row[]): PreparedWrite | undefined {
@@ -189,7 +199,7 @@ export function prepareCreates(context: PrepareContext, name: string, rows: read
   const keys = rows.map((row) => encodePrimaryKey(collection.keyOf(row)));
   const isAscending = keys.every((key, at) => at === 0 || keys[at - 1]! < key);
   const inserts = planInserts(context, collection, { keys, rows, isAscending });
-  return inserts && { collection, changes: [], inserts, encoded: undefined, blobs: [], value: undefined };
+  return inserts && insertsOf(collection, inserts, undefined);
 }
 
 function presentForWrite(

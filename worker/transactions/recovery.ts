@@ -5,12 +5,13 @@
 import { toLsn } from '../../src/base/ids.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { RecoveryReport } from '../../src/protocol/engine-api.ts';
-import { type CollectionState, encodePrimaryKey, weighRow } from '../indexes/index.ts';
+import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
 import { BlobRow } from '../pages/index.ts';
 import type { Storage } from '../storage/index.ts';
 import { type Compression, quarantineTail, readWal } from '../wal/index.ts';
 import { type Commit, decodeCommits, type Operation } from './commit-format.ts';
 import { DELETE_TOGETHER_MIN, deleteRows, type RowDeletes } from './delete-rows.ts';
+import { RowInserts, sourceOf } from './row-inserts.ts';
 import { CATALOGUE_FORMAT, type Catalogue, decodeCatalogue, StoreState } from './store-state.ts';
 import { applyWrite, presentRow, type RowChange } from './write-task.ts';
 
@@ -134,7 +135,7 @@ class Replay {
     const { primary } = collection;
     const isFresh = space.whenResident(() => primary.isBelow(keys[0]!) || !keys.some((key) => primary.has(key)));
     if (isFresh instanceof Promise ? await isFresh : isFresh) {
-      const inserts = { keys, rows, weights: rows.map(weighRow), parts: undefined, done: new Map() };
+      const inserts = new RowInserts(sourceOf(keys, rows));
       const write = { collection, changes: [], inserts, ...NOTHING_ELSE };
       const applying = space.whenResident(() => applyWrite(write));
       if (applying instanceof Promise) await applying;

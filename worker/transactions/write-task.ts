@@ -7,14 +7,14 @@ import { toBlobId } from '../../src/base/ids.ts';
 import { ROW_BYTES_MAX } from '../../src/base/limits.ts';
 import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import type { ChangeEvent, RowsAhead } from '../../src/protocol/engine-api.ts';
-import { type CollectionState, decodePrimaryKey, type StoredRow, sortedEntries } from '../indexes/index.ts';
-import { BlobRow, type Tree } from '../pages/index.ts';
+import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
+import { type CollectionState, decodePrimaryKey, type StoredRow } from '../indexes/index.ts';
+import { BlobRow } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { CatalogueChange, Operation } from './commit-format.ts';
 import { deleteEvents, type RowDeletes } from './delete-rows.ts';
+import type { RowInserts } from './row-inserts.ts';
 import type { StoreState } from './store-state.ts';
-import { joinEntries } from './studied-rows.ts';
 
 /** What happens to one row. */
 export type RowChange = {
@@ -24,18 +24,6 @@ export type RowChange = {
   readonly freedBlob: number | undefined;
   /** undefined removes the row. */
   readonly after: StoredRow | undefined;
-};
-
-/** New rows without large values, ascending by key: the plain bulk insert, which needs no object for each row. */
-export type RowInserts = {
-  readonly keys: readonly string[];
-  readonly rows: readonly Row[];
-  /** Estimated bytes of the rows. */
-  readonly weights: readonly number[];
-  /** The rows as they were studied before, when they were. */
-  readonly parts: readonly RowsAhead[] | undefined;
-  /** How far each tree has come. */
-  readonly done: Map<Tree, { readonly keys: readonly string[]; at: number }>;
 };
 
 export type PreparedWrite = {
@@ -108,31 +96,11 @@ export function presentRow(
 
 /** Changes all trees of the collection. May throw PAGE_MISS, and is then repeated. */
 export function applyWrite({ collection, changes, inserts }: PreparedWrite): void {
-  if (inserts !== undefined) insertRows(collection, inserts);
+  inserts?.apply(collection);
   for (const { key, before, after } of changes) {
     if (after !== undefined) collection.put(key, after, before);
     else collection.remove(key, before!);
   }
-}
-
-/** Tree by tree, each in the order of its own keys. What is done is kept for the case of a page miss. */
-function insertRows(collection: CollectionState, inserts: RowInserts): void {
-  const { keys, rows, weights, parts, done } = inserts;
-  for (const index of collection.indexes) {
-    let step = done.get(index.tree);
-    if (step === undefined) {
-      const joined = parts && joinEntries(index, parts);
-      step = { keys: joined ?? sortedEntries(index, keys, rows), at: 0 };
-      done.set(index.tree, step);
-    }
-    index.tree.insertSorted(step.keys, step);
-  }
-  let step = done.get(collection.primary);
-  if (step === undefined) {
-    step = { keys, at: 0 };
-    done.set(collection.primary, step);
-  }
-  collection.primary.insertSorted(keys, step, { values: rows, weights });
 }
 
 export function operationsOf({
