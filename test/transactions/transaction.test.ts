@@ -242,17 +242,17 @@ describe('races', () => {
     ['an insert', 0],
     ['a delete', 400],
   ])('[TXN-3] %s of many rows by others clashes with what it touches, and with nothing else', async (_name, count) => {
-    const { begin, accounts } = await openBank();
-    const rows = Array.from({ length: 400 }, (_, at) => ({ id: `n${at}`, owner: `o${at % 4}`, balance: at }));
+    const { begin, transfers } = await openBank();
+    const rows = Array.from({ length: 400 }, (_, at) => ({ id: `n${at}`, from: `o${at % 4}`, amount: at }));
     const change = (): Promise<unknown> =>
-      count === 0 ? accounts.create(...rows) : accounts.deleteMany({ owner: { $in: ['o0', 'o1', 'o2', 'o3'] } });
-    if (count > 0) await accounts.create(...rows);
+      count === 0 ? transfers.create(...rows) : transfers.deleteMany({ from: { $in: ['o0', 'o1', 'o2', 'o3'] } });
+    if (count > 0) await transfers.create(...rows);
     const all = [begin(), begin(), begin(), begin()] as const;
-    await all[0].accounts.get('n7');
-    await all[1].accounts.count({ owner: 'o2' });
-    await all[2].accounts.find({ balance: { $gt: 500 } });
-    await all[3].accounts.get('a');
-    for (const tx of all) await tx.transfers.create({ id: `t${tx.raw.id}` });
+    await all[0].transfers.get('n7');
+    await all[1].transfers.count({ from: 'o2' });
+    await all[2].transfers.find({ amount: { $gt: 500 } });
+    await all[3].transfers.get('other');
+    for (const tx of all) await tx.accounts.create({ id: `t${tx.raw.id}` });
     await change();
     const codes = await Promise.all(all.map((tx) => codeOf(tx.commit())));
     expect(codes).toEqual(['transaction/conflict', 'transaction/conflict', 'ok', 'ok']);
