@@ -118,8 +118,11 @@ export async function transact<C extends Definitions, R>(
       await send(['commit', 0, number], { options: { onCommitted } });
       return value;
     } catch (error) {
-      // Whatever the application has made of it: only the engine knows whether a race was lost.
-      const advice = (await send(['rollback', 0, number]).catch(() => undefined)) as RetryAdvice;
+      // Whatever the application has made of it: only the engine knows whether a race was lost, or another leads now.
+      const advice = (await send(['rollback', 0, number]).catch((refused) => {
+        const none = locksIn(refused);
+        return none && { locks: none };
+      })) as RetryAdvice;
       locks = advice?.locks ?? locksIn(error);
       if (locks === undefined) throw error;
       lost = error;

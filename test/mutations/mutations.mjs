@@ -257,6 +257,8 @@ export const MUTATIONS = [
     from: '        mirrored.isNew = true;',
     to: '        mirrored.isNew = false;',
     test: 'test/sim/tabs.sim.test.ts',
+  },
+  {
     name: 'forget what queries of a transaction depend on',
     file: 'worker/transactions/read-set.ts',
     from: 'return row !== undefined && conditions.some((condition) => condition(row));',

@@ -5,7 +5,6 @@
 import { toBeginOptions } from '../../src/protocol/begin-options.ts';
 import type { CallOrigin, EngineApi, EngineTransaction, MaybePromise } from '../../src/protocol/engine-api.ts';
 import type { TransactionCall } from '../../src/protocol/messages.ts';
-
 import { transactionInterrupted } from '../tabs/index.ts';
 import { ended } from './transaction.ts';
 
@@ -39,6 +38,8 @@ export class TransactionPort {
         return this.must(number).lock(call[3], call[4]);
       case 'rollback': {
         const transaction = this.#byNumber.get(number);
+        // The client may want to run it again.
+        if (transaction === undefined && number < this.#firstNumber) throw transactionInterrupted();
         this.#byNumber.delete(number);
         return transaction?.rollback();
       }
