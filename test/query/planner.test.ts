@@ -4,9 +4,11 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Row } from '../../src/base/row.ts';
+import type { StoreError } from '../../src/base/store-error.ts';
+import type { FindSpec } from '../../src/protocol/definition.ts';
 import type { Engine } from '../../worker/engine/index.ts';
 import { collection, createMemoryImage, index, openOnImage } from '../engine/engine-fixture.ts';
-import { codeOf, type Verbs, verbsOf } from '../engine/engine-verbs.ts';
+import { codeOf, drain, type Verbs, verbsOf } from '../engine/engine-verbs.ts';
 
 const ROWS = 6_000;
 
@@ -171,6 +173,49 @@ describe('bound on rows read without an index', () => {
     expect(await few.count()).toBe(3);
     expect(await codeOf(few.find({ n: 1 }, { scanRowsMax: 3 }))).toBe('ok');
     expect(await codeOf(few.explain({ n: 1 }))).toBe('ok');
+  });
+
+  test('what is joined without an index is bounded alike, live as well', async () => {
+    const indexes = [index('ref')];
+    const collections = [collection('items'), collection('plain'), collection('indexed', indexes)];
+    const bounded = await openOnImage(createMemoryImage(), collections, { scanRowsMax: 5 });
+    const rows = Array.from({ length: 6 }, (_, id) => ({ id, ref: id }));
+    await verbsOf(bounded).create({ id: 1 }, { id: 2 });
+    for (const name of ['plain', 'indexed']) await verbsOf(bounded, name).create(...rows);
+    const find = (from: string, more: Partial<FindSpec> = {}): FindSpec => {
+      const include = { of: { from, on: ['id', 'ref'] } };
+      return { selector: {}, sort: [], limit: undefined, skip: 0, include, ...more };
+    };
+    const asked = (spec: FindSpec): Promise<string> => codeOf(drain(bounded.find('items', spec), 10));
+    const lookedUp = (from: string): Promise<string> => {
+      const stage = { $lookup: { from, localField: 'id', foreignField: 'ref', as: 'of' } };
+      return codeOf(drain(bounded.aggregate('items', [stage]), 10));
+    };
+    const watched = (spec: FindSpec): Promise<string> =>
+      new Promise((resolve) => {
+        const listener = {
+          onChange: () => resolve('ok'),
+          onError: (error: unknown) => resolve((error as StoreError).code),
+        };
+        bounded.live({ collection: 'items', find: spec, kind: 'rows' }, listener);
+      });
+    for (const ask of [asked, watched]) {
+      expect(await ask(find('plain'))).toBe('query/too-many-rows');
+      expect(await ask(find('plain', { scanRowsMax: 6 }))).toBe('ok');
+      expect(await ask(find('indexed'))).toBe('ok');
+    }
+    expect([await lookedUp('plain'), await lookedUp('indexed')]).toEqual(['query/too-many-rows', 'ok']);
+    // Six of six by their index: reading all is cheaper, and nothing that an index would help.
+    const all = {
+      selector: {},
+      sort: [],
+      limit: undefined,
+      skip: 0,
+      include: { of: { from: 'indexed', on: ['refs', 'ref'] } },
+    };
+    await verbsOf(bounded).put({ id: 3, refs: [0, 1, 2, 3, 4, 5] });
+    expect(await asked(all as FindSpec)).toBe('ok');
+    await bounded.close();
   });
 });
 

@@ -91,7 +91,7 @@ export class Reader {
     if (include === undefined) return this.#cursor(name, find);
     const includes = parseIncludes(include);
     const projection = compileProjection(find.project, this.#options.must(name).spec.key);
-    const sources = new Map([...collectionsOf(includes)].map((each) => [each, this.#source(each)]));
+    const sources = new Map([...collectionsOf(includes)].map((each) => [each, this.#source(each, find.scanRowsMax)]));
     const cursor = this.#cursor(name, { ...find, project: undefined });
     const includer = new Includer(includes, {
       source: (from) => sources.get(from)!,
@@ -189,13 +189,14 @@ export class Reader {
   }
 
   /** A collection as it is now, for as long as its snapshot is open: whatever is built or dropped meanwhile. */
-  #source(name: string): JoinSource {
+  #source(name: string, rowsMax?: number): JoinSource {
     const { id, spec, primary, indexes } = this.#options.must(name);
     const ready = indexes.filter(({ state }) => state === 'ready');
     const collection = new CollectionState(id, spec, primary, ready);
     const states = new Map(ready.map((index) => [index, index.tree.visible]));
     const view = this.#view(collection);
-    return { collection, view: { ...view, stateOf: (index) => (index && states.get(index)) ?? view.stateOf(index) } };
+    const stateOf: ReadView['stateOf'] = (index) => (index && states.get(index)) ?? view.stateOf(index);
+    return { collection, view: { ...view, stateOf }, scanRowsMax: this.#scanRowsMax(rowsMax) };
   }
 
   #cursor(name: string, find: FindSpec): FindCursor {
@@ -207,7 +208,11 @@ export class Reader {
 
   /** Refuses a plan that would read more rows without an index than the query, or the store, allows. */
   #checkScan(plan: FindPlan, rowsMax: number | undefined): void {
-    checkScan(plan, rowsMax ?? this.#options.scanRowsMax ?? Number.POSITIVE_INFINITY);
+    checkScan(plan, this.#scanRowsMax(rowsMax));
+  }
+
+  #scanRowsMax(rowsMax: number | undefined): number {
+    return rowsMax ?? this.#options.scanRowsMax ?? Number.POSITIVE_INFINITY;
   }
 }
 

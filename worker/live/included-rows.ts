@@ -59,12 +59,19 @@ export class IncludedRows implements RowShape {
   hasChanged = true;
 
   /** Throws when a collection is unknown. */
-  constructor(source: LiveSource, includes: readonly Include[], projection: Projection | undefined) {
+  constructor(
+    source: LiveSource,
+    includes: readonly Include[],
+    {
+      projection,
+      scanRowsMax,
+    }: { readonly projection: Projection | undefined; readonly scanRowsMax: number | undefined },
+  ) {
     for (const name of collectionsOf(includes)) this.#keyFields.set(name, source.keyField(name));
-    const rowCount = { rows: 0 };
+    const options = { held: { rows: 0 }, scanRowsMax };
     const levelOf = (of: readonly Include[], base: Level['base']): Level => ({
       parts: of.map((include) => {
-        const values = new IncludedValues<Whole>(source, include, rowCount);
+        const values = new IncludedValues<Whole>(source, include, options);
         this.#values.push(values);
         return { include, values, inner: levelOf(include.include, (row) => row) };
       }),

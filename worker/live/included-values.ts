@@ -38,6 +38,7 @@ export class IncludedValues<User> {
   readonly include: Include;
   readonly #source: LiveSource;
   readonly #keyField: string;
+  readonly #scanRowsMax: number | undefined;
   readonly #segments: readonly string[];
   readonly #accepts: Predicate;
   readonly #byValue = new Map<string, ValueRows<User>>();
@@ -45,7 +46,12 @@ export class IncludedValues<User> {
   /** Shared by the includes of a query. */
   readonly #held: { rows: number };
 
-  constructor(source: LiveSource, include: Include, held: { rows: number }) {
+  constructor(
+    source: LiveSource,
+    include: Include,
+    { held, scanRowsMax }: { readonly held: { rows: number }; readonly scanRowsMax: number | undefined },
+  ) {
+    this.#scanRowsMax = scanRowsMax;
     this.#source = source;
     this.include = include;
     this.#keyField = source.keyField(include.from);
@@ -94,8 +100,7 @@ export class IncludedValues<User> {
         sort: [[this.#keyField, 1]],
         limit: undefined,
         skip: 0,
-        // What is joined is not what the application asked to be bounded.
-        scanRowsMax: Number.POSITIVE_INFINITY,
+        scanRowsMax: this.#scanRowsMax,
       });
       const found = new Map<string, FoundRow[]>([...part.keys()].map((code) => [code, []]));
       const reading = this.#read(cursor, found, isWanted);

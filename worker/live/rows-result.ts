@@ -49,7 +49,10 @@ export class RowsResult implements LiveResult {
     this.#order = new RowOrder(find.sort, keyField);
     this.#window = new ResultWindow(this.#order, find);
     if (find.include !== undefined) {
-      this.#shape = new IncludedRows(source, parseIncludes(find.include), projection);
+      this.#shape = new IncludedRows(source, parseIncludes(find.include), {
+        projection,
+        scanRowsMax: find.scanRowsMax,
+      });
     } else if (projection !== undefined) this.#shape = new ProjectedRows(projection);
     const { project: _, include: __, ...whole } = find;
     this.#find = { ...whole, sort: this.#order.sort, skip: 0, limit: this.#window.capacity };

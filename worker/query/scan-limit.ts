@@ -2,9 +2,11 @@
 import { StoreError } from '../../src/base/store-error.ts';
 import { type FindPlan, hintFor } from './planner/index.ts';
 
-/** Throws `query/too-many-rows` when the plan reads all rows, and more of them than allowed. */
+/** Throws `query/too-many-rows` when no index serves, and the plan reads more rows than allowed. */
 export function checkScan(plan: FindPlan, rowsMax: number): void {
   if (plan.access !== 'scan') return;
+  // An index serves, and reading all is the cheaper way nevertheless: for most of the rows, or for many values.
+  if (plan.considered.some((other) => other.access !== 'scan' && other.residual.length < plan.residual.length)) return;
   const isPrefix = plan.isSorted && plan.residual.length === 0;
   const rows = isPrefix ? Math.min(plan.rows, plan.skip + plan.limit) : plan.rows;
   if (rows <= rowsMax) return;

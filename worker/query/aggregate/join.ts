@@ -9,13 +9,19 @@ import { type CollectionState, encodeComponent, valuesAt } from '../../indexes/i
 import { PlanScan } from '../plan-scan.ts';
 import { planFind } from '../planner/index.ts';
 import type { ReadView } from '../read-view.ts';
+import { checkScan } from '../scan-limit.ts';
 import { encodedValuesAt } from '../selector/index.ts';
 import type { FoundRow } from '../sort.ts';
 import { BATCH_ROWS, ROWS_HELD_MAX } from './limits.ts';
 import { tooLarge } from './pipeline-errors.ts';
 
 /** A collection at a snapshot. */
-export type JoinSource = { readonly collection: CollectionState; readonly view: ReadView };
+export type JoinSource = {
+  readonly collection: CollectionState;
+  readonly view: ReadView;
+  /** Most rows to read for a look-up that no index serves. */
+  readonly scanRowsMax: number;
+};
 
 /** Values that are looked up at once. */
 const OPERANDS_MAX = 1_000;
@@ -52,7 +58,7 @@ export class Join {
 
   async #lookUp(wanted: ReadonlyMap<string, unknown>, rest: () => unknown): Promise<RowsByValue> {
     if (this.#table !== undefined) return this.#table;
-    const { collection, view } = this.#source;
+    const { collection, view, scanRowsMax } = this.#source;
     const rows: RowsByValue = new Map();
     const values = [...wanted];
     for (let from = 0; from < values.length; from += OPERANDS_MAX) {
@@ -60,6 +66,7 @@ export class Join {
       const equal = { [this.#field]: { $in: [...part.values()] } };
       const selector = this.#where === undefined ? equal : { $and: [equal, this.#where] };
       const plan = planFind(collection, { selector, sort: [] });
+      checkScan(plan, scanRowsMax);
       if (plan.access === 'scan' && plan.rows <= TABLE_ROWS_MAX) {
         const all = planFind(collection, { selector: this.#where ?? {}, sort: [] });
         this.#table = new Map();
