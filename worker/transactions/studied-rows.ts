@@ -20,6 +20,24 @@ import {
 import type { ValueRun } from '../pages/index.ts';
 import type { InsertSource } from './row-inserts.ts';
 
+/** Rows that are decoded once, when somebody asks for them. Leaves hold on to it until then, and to nothing else of a part. */
+class LateRows {
+  #encoded: Uint8Array | undefined;
+  #rows: readonly Row[] | undefined;
+
+  constructor(encoded: Uint8Array) {
+    this.#encoded = encoded;
+  }
+
+  get rows(): readonly Row[] {
+    if (this.#rows === undefined) {
+      this.#rows = decodeRows(this.#encoded!);
+      this.#encoded = undefined;
+    }
+    return this.#rows;
+  }
+}
+
 export class StudiedRows implements RowsAhead {
   readonly keyField: string;
   readonly count: number;
@@ -30,12 +48,11 @@ export class StudiedRows implements RowsAhead {
   readonly weights: readonly number[];
   /** Keys of the rows in the indexes that there were, in any order. */
   readonly entries: ReadonlyMap<IndexState, readonly string[]>;
-  readonly #encoded: Uint8Array;
-  #rows: readonly Row[] | undefined;
+  readonly batch: LateRows;
 
   /** Throws for rows that have no place in the collection. Which and why, their write will say. */
   constructor({ spec, indexes }: CollectionState, encoded: Uint8Array) {
-    this.#encoded = encoded;
+    this.batch = new LateRows(encoded);
     this.keyField = spec.key;
     const fields = [...new Set([spec.key, ...indexes.flatMap(({ spec: { on } }) => on)])];
     const columns = readColumns(encoded, fields);
@@ -49,8 +66,7 @@ export class StudiedRows implements RowsAhead {
   }
 
   get rows(): readonly Row[] {
-    this.#rows ??= decodeRows(this.#encoded);
-    return this.#rows;
+    return this.batch.rows;
   }
 
   #entriesIn(index: IndexState, fields: readonly string[], columns: Columns | undefined): readonly string[] {
@@ -113,9 +129,9 @@ export class JoinedRows implements InsertSource {
     const runs: ValueRun[] = [];
     for (let part = 0; part < starts.length; part += 1) {
       const start = starts[part]!;
-      const batch = this.parts[part]!;
-      if (start < to && start + batch.count > from) {
-        runs.push({ batch, from: Math.max(from - start, 0), to: Math.min(to - start, batch.count) });
+      const { batch, count } = this.parts[part]!;
+      if (start < to && start + count > from) {
+        runs.push({ batch, from: Math.max(from - start, 0), to: Math.min(to - start, count) });
       }
     }
     return runs;
