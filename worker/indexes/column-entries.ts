@@ -29,9 +29,9 @@ export function columnEntries(
   if (sparse && columns.every((column) => column === undefined)) return [];
   const componentOf = (value: unknown): string => {
     const folded = caseInsensitive ? foldCase(value) : value;
-    return isPlainText && typeof folded === 'string'
-      ? encodePlainText(folded) + COMPONENT_END_JSON
-      : quoted(encodeComponent(folded)) + COMPONENT_END_JSON;
+    if (!isPlainText) return quoted(encodeComponent(folded)) + COMPONENT_END_JSON;
+    // What other values become is plain: letters and digits.
+    return (typeof folded === 'string' ? encodePlainText(folded) : encodeComponent(folded)) + COMPONENT_END_JSON;
   };
   const [first, ...others] = columns;
   const cells = others.map((column) => column && cellsOf(column));
