@@ -124,10 +124,16 @@ test('[MIG-2] joins wait for the collections that they reach into', async () => 
   await store.other.create({ id: 't00001' });
   const lookup = { from: 'tasks', localField: 'id', foreignField: 'id', as: 'tasks' };
   const joined = store.other.aggregate([{ $match: { id: 't00001' } }, { $lookup: lookup }]);
-  const rows = Promise.all([joined, store.other.count()]);
+  const included = store.other.find({ id: 't00001' }, { include: { tasks: { from: 'tasks', on: ['id', 'id'] } } });
+  const rows = Promise.all([joined, included, joined.count(), included.count(), store.other.count()]);
+  const explained = Promise.all([joined.explain(), included.explain()]);
+  const live = new Promise((resolve, reject) => included.$.subscribe({ next: resolve, error: reject }));
   await pause(20);
   go();
-  expect(await rows).toEqual([[{ id: 't00001', tasks: [{ ...someTasks(3)[1], words: 3 }] }], 2]);
+  const whole = [{ id: 't00001', tasks: [{ ...someTasks(3)[1], words: 3 }] }];
+  expect(await rows).toEqual([whole, whole, 1, 1, 2]);
+  expect((await explained).map(({ rowsGiven }) => rowsGiven)).toEqual([1, 1]);
+  expect(await live).toEqual(whole);
 });
 
 test('[MIG-2] [T6] a waiting call ends by its deadline or its signal, and the error says what it waited for', async () => {

@@ -624,16 +624,16 @@ function open(target: Target, collection: string, query: Selector | PipelineSpec
     : target.find(collection, toFindSpec(collection, query, options));
 }
 
-async function explain(
+/** A collection that is still migrating is told at once, so that the call waits for it. */
+function explain(
   target: Target,
   collection: string,
   query: Selector | PipelineSpec,
   options: RawFind,
-): Promise<Explanation> {
+): MaybePromise<Explanation> {
   if (!isPipeline(query)) return target.explain(collection, toFindSpec(collection, query, options));
   const cursor = target.aggregate(collection, toPipeline(collection, query, options));
-  await rowsIn(cursor);
-  return cursor.explain();
+  return rowsIn(cursor).then(() => cursor.explain());
 }
 
 /** How many rows a query gives: those that match, within its skip and limit. */

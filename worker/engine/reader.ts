@@ -151,12 +151,17 @@ export class Reader {
     return [...values].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
   }
 
-  async explain(name: string, find: FindSpec): Promise<Explanation> {
-    const { now } = this.#options.platform;
-    const start = now();
-    const cursor = this.find(name, { ...find, scanRowsMax: Number.POSITIVE_INFINITY });
+  /** What is wrong with the question is thrown at once, as by `find`. */
+  explain(name: string, find: FindSpec): Promise<Explanation> {
+    const start = this.#options.platform.now();
+    return this.#explainAll(this.find(name, { ...find, scanRowsMax: Number.POSITIVE_INFINITY }), start);
+  }
+
+  async #explainAll(cursor: FindCursor | IncludeCursor, start: number): Promise<Explanation> {
     try {
-      for (;;) if ((await cursor.next(GET_BATCH)).done) return cursor.explain(now() - start);
+      for (;;) {
+        if ((await cursor.next(GET_BATCH)).done) return cursor.explain(this.#options.platform.now() - start);
+      }
     } finally {
       cursor.close();
     }
