@@ -282,7 +282,7 @@ export const MUTATIONS = [
   {
     name: 'do not note what a bulk insert changes',
     file: 'worker/transactions/read-set.ts',
-    from: 'if (meets(reads, key, inserts!.rows[at])) return decodePrimaryKey(key);',
+    from: 'if (meets(reads, key, rows?.[at])) return decodePrimaryKey(key);',
     to: '',
     test: 'test/transactions/transaction.test.ts',
   },

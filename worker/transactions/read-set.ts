@@ -82,9 +82,11 @@ function clashIn(reads: CollectionReads, { collection, changes, inserts, deletes
   for (const { key, before, after } of changes) {
     if (meets(reads, key, before) || meets(reads, key, after?.row)) return decodePrimaryKey(key);
   }
+  // Rows of a bulk insert are decoded when somebody looks at them.
+  const rows = reads.conditions.length === 0 ? undefined : inserts?.rows;
   for (let at = 0; at < (inserts?.keys.length ?? 0); at += 1) {
     const key = inserts!.keys[at]!;
-    if (meets(reads, key, inserts!.rows[at])) return decodePrimaryKey(key);
+    if (meets(reads, key, rows?.[at])) return decodePrimaryKey(key);
   }
   if (deletes === undefined) return undefined;
   for (const key of deletes.keys) if (meets(reads, key, undefined)) return decodePrimaryKey(key);

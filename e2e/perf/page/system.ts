@@ -42,6 +42,11 @@ export interface Session {
   countAll(): Promise<number>;
   countStatus(status: string): Promise<number>;
   update(id: string, changes: Partial<TaskDocument>): Promise<void>;
+  /**
+   * One transaction: reads both documents, then takes `amount` from the priority of the first and gives it to the second.
+   * Answers how often it had to be run. Of the systems of `transactions`.
+   */
+  transfer?(from: string, to: string, amount: number): Promise<number>;
   delete(id: string): Promise<void>;
   /** Deletes all documents with one of these values, in one call, and answers how many; of the systems of `delete-many`. */
   deleteByStatus?(statuses: readonly string[]): Promise<number>;

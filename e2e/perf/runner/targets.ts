@@ -121,6 +121,7 @@ export function judge(report: Report): readonly Verdict[] {
     atMost('log of 100k entries recovers in under 1 s', 'recovery', 'first-read', 1_000, { size: 100_000 }),
     atLeast('sustained log writes above 10,000 per s', 'sustained-log-writes', 'rate', 10_000),
     atMost('one-document transaction under 10 ms at p99', 'one-document-latency', 'each', 10, { statistic: 'p99' }),
+    atMost('transfer between two documents under 10 ms at p99', 'transactions', 'each', 10, { statistic: 'p99' }),
     faster(
       "live, deferred: update() to emission at most half of PGlite's time",
       'live-update',

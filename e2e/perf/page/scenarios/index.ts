@@ -20,6 +20,7 @@ import { reopenFirstRead } from './reopen-first-read.ts';
 import { serialInsert, serialInsertDeferred } from './serial-insert.ts';
 import { sustainedLogWrites } from './sustained-log-writes.ts';
 import { threadFloor } from './thread-floor.ts';
+import { transactions } from './transactions.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   openFirstInsert,
@@ -37,6 +38,7 @@ export const SCENARIOS: readonly Scenario[] = [
   recovery,
   sustainedLogWrites,
   oneDocumentLatency,
+  transactions,
   liveUpdate,
   liveMany,
   liveWindow,

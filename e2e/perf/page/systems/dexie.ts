@@ -35,6 +35,14 @@ export const system: System = {
       async update(id, changes) {
         await tasks.update(id, changes);
       },
+      async transfer(from, to, amount) {
+        await db.transaction('rw', tasks, async () => {
+          const [source, target] = await tasks.bulkGet([from, to]);
+          await tasks.update(from, { priority: source!.priority - amount });
+          await tasks.update(to, { priority: target!.priority + amount });
+        });
+        return 1;
+      },
       delete: (id) => tasks.delete(id),
       deleteByStatus: (statuses) => tasks.where('status').anyOf(statuses).delete(),
       compact: async () => false,

@@ -45,6 +45,18 @@ async function openOurs(options: OpenOptions, durability: 'relaxed' | 'deferred'
     async update(id, changes) {
       await collection.update(id, changes);
     },
+    async transfer(from, to, amount) {
+      let runs = 0;
+      await store.transaction(async (tx) => {
+        runs += 1;
+        const [source, target] = await tx.tasks.getMany([from, to]);
+        await Promise.all([
+          tx.tasks.update(from, { priority: source!.priority - amount }),
+          tx.tasks.update(to, { priority: target!.priority + amount }),
+        ]);
+      });
+      return runs;
+    },
     async delete(id) {
       await collection.delete(id);
     },
