@@ -70,12 +70,13 @@ export class ResultWindow {
   patch(before: Row | undefined, after: Row | undefined): void {
     const entry = after === undefined ? undefined : this.#order.entryOf(after);
     if (before !== undefined) {
-      const old = this.#order.entryOf(before);
+      const isUnmoved = entry !== undefined && this.#order.isUnmoved(before, entry.row);
+      const old = isUnmoved ? entry : this.#order.entryOf(before);
       const place = this.#order.placeOf(this.#entries, old);
       if (place < this.#entries.length) {
         assert(this.#entries[place]!.key === old.key, 'A row that matched stands at its place.');
         this.#changedAt(place);
-        if (entry !== undefined && this.#order.compare(old, entry) === 0) {
+        if (entry !== undefined && (isUnmoved || this.#order.compare(old, entry) === 0)) {
           this.#entries[place] = entry;
           return;
         }

@@ -42,6 +42,12 @@ export class RowOrder {
     return { row, key: encodePrimaryKey(row[this.#keyField] as Key), values };
   }
 
+  /** Whether two versions of one row stand at one place for sure: without encoding what they are sorted by. */
+  isUnmoved(before: Row, after: Row): boolean {
+    for (const read of this.#readers) if (read(before) !== read(after)) return false;
+    return true;
+  }
+
   /** Negative, zero or positive; zero for versions of one row with equal sorted values only. */
   compare(a: Entry, b: Entry): number {
     const directions = this.#directions;
