@@ -233,6 +233,27 @@ async function uses(): Promise<void> {
   await store.tasks.createIndex({ on: ['rank', 'title'], unique: true, where: { rank: { $gt: 1 } } });
   // @ts-expect-error no such path
   await store.tasks.createIndex('colour');
+  const moved = await store.transaction(
+    async (tx) => {
+      assertType<Equal<Awaited<ReturnType<typeof tx.tasks.get>>, Task | undefined>>();
+      await tx.lock('tasks', 'a');
+      // @ts-expect-error the key is text
+      await tx.lock('tasks', 5);
+      // @ts-expect-error no such collection
+      await tx.lock('nowhere', 'a');
+      const savepoint = await tx.savepoint();
+      await tx.rollbackTo(savepoint);
+      // @ts-expect-error a savepoint comes from savepoint()
+      await tx.rollbackTo(7);
+      // @ts-expect-error indexes are of the store
+      await tx.tasks.createIndex('title');
+      return 7;
+    },
+    { durability: 'strict', retries: 3, timeoutMs: 1_000 },
+  );
+  assertType<Equal<typeof moved, number>>();
+  // @ts-expect-error no such option
+  await store.transaction(() => 1, { isolation: 'none' });
   await store.close();
 }
 
