@@ -23,13 +23,14 @@ expose(createControl(openStore));
 
 async function openStore(options: EngineOptions, port: MessagePort): Promise<ServedStore> {
   const locks = browserLocks();
+  const tails = { openFolder: openOpfsTailFolder, createName: () => `tail-${createName()}` };
   const platform: EnginePlatform = {
     now,
     setTimer,
     yieldTask,
     indexedDB: browserIndexedDb(),
     locks,
-    tails: { openFolder: openOpfsTailFolder, createName: () => `tail-${createName()}` },
+    tails,
     estimate: storageFigures,
     streams: globalThis,
   };
@@ -43,7 +44,8 @@ async function openStore(options: EngineOptions, port: MessagePort): Promise<Ser
     locks,
     openChannel: openBroadcastChannel,
     setTimer,
-    openEngine: (holding) => openEngine(options, platform, holding),
+    openEngine: ({ holding, isLeased }) => openEngine(options, { ...platform, tails: { ...tails, isLeased } }, holding),
+    now,
   });
 }
 

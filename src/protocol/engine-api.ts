@@ -3,7 +3,7 @@
  * call it directly. Errors are StoreErrors. Rows that come out are shared with the engine and must not be changed.
  */
 import type { Key, Row } from '../base/row.ts';
-import type { StoreErrorWire } from '../base/store-error.ts';
+import type { StoreError, StoreErrorWire } from '../base/store-error.ts';
 import type { CollectionSpec, FindSpec, IndexSpec, PipelineSpec, Selector } from './definition.ts';
 import type { LiveListener, LiveRequest, LiveSubscription } from './live.ts';
 
@@ -266,6 +266,12 @@ export interface EngineApi {
   distinct(collection: string, path: string, selector: Selector): MaybePromise<readonly unknown[]>;
   explain(collection: string, find: FindSpec): MaybePromise<Explanation>;
   write(request: WriteRequest, options: WriteOptions): MaybePromise<WriteOutcome>;
+  /** Of this writer: greater than that of any it was taken over from. */
+  readonly epoch: number;
+  /** Ends writers before this one that still live: whatever they append next is refused. Before anything is answered. */
+  fence(): Promise<void>;
+  /** Another has the store: nothing more is written, and calls are told. */
+  supersede(cause: StoreError): void;
   /** What a call of another tab was answered that was done before, by this engine or one before it. */
   answered(origin: CallOrigin): MaybePromise<WriteOutcome> | undefined;
   /** A client will not repeat its calls below a number. */

@@ -16,11 +16,15 @@ export type CommonMessage =
   /** `definitions` is a digest of what the tab's application has defined: only equal ones can share an engine. */
   | { readonly type: 'hello'; readonly tab: string; readonly protocol: number; readonly definitions: string }
   /** There is a new leader. */
-  | { readonly type: 'leader'; readonly leader: string };
+  | { readonly type: 'leader'; readonly leader: string }
+  /** The leader lives: every BEAT_MS, from the moment it has the lock. */
+  | { readonly type: 'beat'; readonly leader: string }
+  /** A tab hears itself, by another channel object: its channels work. */
+  | { readonly type: 'echo'; readonly tab: string };
 
 export type FollowerMessage =
-  /** Of a leader: from now on, `data` with its name counts. */
-  | { readonly type: 'welcome'; readonly leader: string; readonly status: StoreStatus }
+  /** Of a leader: from now on, `data` with its name counts, unless there is one with a greater epoch. */
+  | { readonly type: 'welcome'; readonly leader: string; readonly epoch: number; readonly status: StoreStatus }
   | { readonly type: 'refused'; readonly leader: string; readonly error: StoreErrorWire }
   /**
    * `from` is the sender's side. Each side numbers what it sends in a session from 1; `taken` is the number of the

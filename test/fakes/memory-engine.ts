@@ -173,11 +173,16 @@ export class MemoryEngine implements EngineApi {
     return indexes.map((index) => ({ ...index, state: 'ready', entries: rows.size }));
   }
 
+  readonly epoch = 1;
   readonly answeredClients: readonly string[] = [];
 
   answered(): undefined {
     return undefined;
   }
+
+  async fence(): Promise<void> {}
+
+  supersede(): void {}
 
   forgetAnswered(): void {}
 

@@ -363,4 +363,32 @@ export const MUTATIONS = [
     to: '',
     test: 'test/transactions/transaction-port.test.ts',
   },
+  {
+    name: 'answer from the tail after the lease has ended',
+    file: 'worker/storage/tail/tailed-log.ts',
+    from: 'this.#options.isLeased?.() === false ? this.#moveAll() : Promise.resolve()',
+    to: 'Promise.resolve()',
+    test: 'test/sim/tabs.sim.test.ts',
+  },
+  {
+    name: 'take over from a frozen leader without a fence',
+    file: 'worker/transactions/committer.ts',
+    from: " || (task.type === 'note' && task.isEmpty)",
+    to: '',
+    test: 'test/engine/takeover.test.ts',
+  },
+  {
+    name: 'take the epoch that a frozen leader may have',
+    file: 'worker/engine/open-engine.ts',
+    from: 'recovered.epoch + (isStolen ? 2 : 1)',
+    to: 'recovered.epoch + 1',
+    test: 'test/engine/takeover.test.ts',
+  },
+  {
+    name: 'never take over from a frozen leader',
+    file: 'worker/tabs/leader-watch.ts',
+    from: 'if (isSilent && suspect !== undefined) void this.#steal(suspect);',
+    to: 'if (isSilent && suspect !== undefined) this.#stopTimer = setTimer(() => this.#look(), LOOK_MS);',
+    test: 'test/sim/tabs.sim.test.ts',
+  },
 ];

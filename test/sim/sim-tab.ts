@@ -50,8 +50,9 @@ export async function openTab(origin: Origin, name: string, life: Life = { isDea
     locks: world.locksFor(life),
     openChannel: world.channelsFor(life),
     setTimer: platform.setTimer,
-    openEngine: async (holding) => {
-      const release = await holding;
+    now: platform.now,
+    openEngine: async ({ holding, isLeased }) => {
+      const hold = await holding;
       // A request takes a moment, and one of a dead tab is never answered.
       const storage = interceptStorage(createMemoryStorage(image), (_, run) =>
         life.isDead
@@ -68,6 +69,7 @@ export async function openTab(origin: Origin, name: string, life: Life = { isDea
           openFolder: async () => folder,
           createName: () => `tail-${world.below(2 ** 30)}`,
           now: platform.now,
+          isLeased,
         }),
         options,
         {
@@ -78,7 +80,7 @@ export async function openTab(origin: Origin, name: string, life: Life = { isDea
           locks: undefined,
           streams: { CompressionStream, DecompressionStream },
         },
-        release,
+        hold,
       );
       return engine;
     },

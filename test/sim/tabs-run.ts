@@ -23,6 +23,8 @@ type Tally = {
   seen: readonly AnyRow[];
   emissions: number;
   pending: number;
+  /** A call of it ran into its deadline: whether it was done is not known. */
+  isUncertain: boolean;
 };
 
 export class TabsRun {
@@ -37,10 +39,15 @@ export class TabsRun {
   handovers = 0;
   writes = 0;
   transfers = 0;
+  freezes = 0;
+  superseded = 0;
+  timeouts = 0;
+  readonly #freezes: boolean;
 
   constructor(seed: number) {
     this.seed = seed;
     this.world = new World(seed);
+    this.#freezes = this.world.chance(0.5);
     this.#origin = { world: this.world, image: createMemoryImage(), tails: new TailImage() };
   }
 
@@ -49,10 +56,12 @@ export class TabsRun {
     world.faults = world.chance(0.5) ? { lost: 0.05, doubled: 0.05, delayMs: 8 } : { lost: 0, doubled: 0, delayMs: 2 };
     for (let step = 0; step < steps; step++) {
       this.#step();
-      await world.run(world.random() * 12);
+      // A life with frozen tabs takes as long as they do.
+      await world.run(world.random() * (this.#freezes ? 200 : 12));
       this.#assertOneLeader();
     }
     world.faults = { lost: 0, doubled: 0, delayMs: 2 };
+    await world.run(Math.max(0, ...this.#alive.map(({ tab }) => (tab.life.frozenUntilMs ?? 0) - world.nowMs)));
     if (this.#alive.length === 0) this.#open();
     const isQuiet = (): boolean => this.#opening === 0 && this.#alive.every(({ pending }) => pending === 0);
     const healed = await world.run(HEAL_MS, isQuiet);
@@ -66,6 +75,10 @@ export class TabsRun {
     return this.#tallies.filter(({ tab }) => !tab.life.isDead);
   }
 
+  get #leader(): Tally | undefined {
+    return this.#alive.find(({ tab }) => this.world.holderOf('collection-store/sim') === tab.life);
+  }
+
   #step(): void {
     const { world } = this;
     const alive = this.#alive;
@@ -74,6 +87,7 @@ export class TabsRun {
     const tally = alive[world.below(alive.length)]!;
     if (world.chance(0.03)) return this.#kill(tally);
     if (world.chance(0.02)) return this.#close(tally);
+    if (this.#freezes && world.chance(0.02)) return this.#freeze(this.#leader ?? tally);
     // A crash in it shows in what is found afterwards.
     if (world.chance(0.05)) return void tally.tab.checkpoint().catch(() => undefined);
     if (world.chance(0.1)) return this.#transfer(tally);
@@ -98,6 +112,7 @@ export class TabsRun {
           seen: [],
           emissions: 0,
           pending: 0,
+          isUncertain: false,
         };
         this.#tallies.push(tally);
         this.#call(tally, tab.rows.create({ id: `own ${name}`, n: 0, shared: false }), () => undefined);
@@ -107,7 +122,8 @@ export class TabsRun {
             tally.emissions++;
           },
           error: (error) => {
-            if (!life.isDead) this.#errors.push(`live query of ${name}: ${error}`);
+            if (isSuperseded(error)) this.#supersede(tally);
+            else if (!life.isDead) this.#errors.push(`live query of ${name}: ${error}`);
           },
         });
       },
@@ -128,6 +144,13 @@ export class TabsRun {
       },
       (error) => {
         tally.pending--;
+        if (isSuperseded(error)) return this.#supersede(tally);
+        // The leader was frozen for longer than the call may take.
+        if (this.#freezes && isTimeout(error)) {
+          this.timeouts++;
+          tally.isUncertain = true;
+          return;
+        }
         if (!tally.tab.life.isDead) this.#errors.push(`a call of ${tally.tab.name}: ${error}`);
       },
     );
@@ -179,6 +202,23 @@ export class TabsRun {
     this.world.kill(tab.life);
   }
 
+  /** It was frozen while it led, and others have taken over: its application would open the store again. */
+  #supersede({ tab }: Tally): void {
+    if (tab.life.isDead) return;
+    this.superseded++;
+    this.world.kill(tab.life);
+  }
+
+  /** The tab is stopped, for a moment or so long that the others take over; then it goes on as if nothing had been. */
+  #freeze(tally: Tally): void {
+    const { world } = this;
+    const { tab } = tally;
+    for (let count = world.below(4); count > 0; count--) this.#increment(tally);
+    const ms = world.chance(0.3) ? world.random() * 2_000 : 5_000 + world.random() * 15_000;
+    tab.life.frozenUntilMs = world.nowMs + ms;
+    this.freezes++;
+  }
+
   /** As an application does: it waits for its calls, then closes. */
   #close(tally: Tally): void {
     if (tally.pending > 0) return this.#kill(tally);
@@ -198,7 +238,9 @@ export class TabsRun {
   readonly #closed: Tally[] = [];
 
   #assertOneLeader(): void {
-    const leaders = this.#alive.filter(({ tab }) => tab.store.isLeader === true);
+    // One that is frozen does not know yet that it has lost the lock.
+    const isAwake = ({ tab }: Tally): boolean => (tab.life.frozenUntilMs ?? 0) < this.world.nowMs - 1_000;
+    const leaders = this.#alive.filter((tally) => tally.tab.store.isLeader === true && isAwake(tally));
     this.#assert(leaders.length <= 1, `${leaders.length} tabs lead.`);
   }
 
@@ -212,9 +254,9 @@ export class TabsRun {
     this.#assert(await this.world.run(HEAL_MS, () => found !== undefined), 'Nobody answers.');
     const byId = new Map(found!.map((row) => [row['id'] as string, row]));
     this.#assert(byId.size === found!.length, 'A row is there twice.');
-    for (const { tab, done, unknown, created, answers } of [...this.#tallies, ...this.#closed]) {
+    for (const { tab, done, unknown, created, answers, isUncertain } of [...this.#tallies, ...this.#closed]) {
       const n = (byId.get(`own ${tab.name}`)?.['n'] ?? 0) as number;
-      const most = tab.life.isDead ? done + unknown : done;
+      const most = tab.life.isDead || isUncertain ? done + unknown : done;
       this.#assert(
         n >= done && n <= most,
         `${tab.name} was told of ${done} increments (${unknown} open), and has ${n}.`,
@@ -244,3 +286,12 @@ export class TabsRun {
     throw new Error(`seed ${this.seed}, at ${this.world.nowMs.toFixed(1)} ms: ${message} Repeat: ${repeat}`);
   }
 }
+
+/** What a tab is told whose store others have taken over. What it did not hear of before may be stored or not. */
+const isSuperseded = (error: unknown): boolean =>
+  ['engine/superseded', 'engine/poisoned', 'storage/log-collision', 'storage/generation-mismatch'].includes(
+    (error as { code?: string } | undefined)?.code ?? '',
+  );
+
+const isTimeout = (error: unknown): boolean =>
+  ['call/timeout', 'transaction/timeout'].includes((error as { code?: string } | undefined)?.code ?? '');

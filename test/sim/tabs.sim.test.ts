@@ -11,10 +11,14 @@ const ONE = process.env['SIM_SEED'];
 const seeds = ONE === undefined ? Array.from({ length: COUNT }, (_, at) => 1 + at) : [Number(ONE)];
 const STEPS = 120;
 
-test(`[T1] [T4] [T5] [TAB-1] [TAB-2] [TAB-3] ${seeds.length} lives of tabs`, { timeout: 3_600_000 }, async () => {
+test(`[T1] [T2] [T3] [T4] [T5] [T9] [TAB-1] [TAB-2] [TAB-3] ${seeds.length} lives of tabs`, {
+  timeout: 3_600_000,
+}, async () => {
   let kills = 0;
   let handovers = 0;
   let writes = 0;
+  let freezes = 0;
+  let superseded = 0;
   let transfers = 0;
   for (const seed of seeds) {
     const run = new TabsRun(seed);
@@ -22,10 +26,12 @@ test(`[T1] [T4] [T5] [TAB-1] [TAB-2] [TAB-3] ${seeds.length} lives of tabs`, { t
     kills += run.kills;
     handovers += run.handovers;
     writes += run.writes;
+    freezes += run.freezes;
+    superseded += run.superseded;
     transfers += run.transfers;
   }
   console.log(
-    `${seeds.length} lives: ${writes} writes, ${transfers} transactions, ${kills} kills, ${handovers} changes of the leader`,
+    `${seeds.length} lives: ${writes} writes, ${transfers} transactions, ${kills} kills, ${freezes} freezes, ${superseded} leaders replaced, ${handovers} changes of the leader`,
   );
   if (seeds.length >= 50) expect(handovers).toBeGreaterThan(seeds.length / 2);
 });

@@ -17,9 +17,14 @@ export type ChannelFaults = {
 };
 
 /** What happens in a tab happens only as long as it lives. */
-export type Life = { isDead: boolean };
+export type Life = {
+  isDead: boolean;
+  /** Stopped until then: what happens to it meanwhile happens afterwards. */
+  frozenUntilMs?: number;
+};
 
 type Event = { readonly at: number; readonly order: number; readonly life: Life; readonly run: () => void };
+type Hold = { readonly life: Life; readonly steal: () => void };
 type Request = { readonly life: Life; readonly grant: () => void };
 type Channel = { readonly name: string; readonly life: Life; readonly channel: TabChannel; isOpen: boolean };
 
@@ -31,7 +36,7 @@ export class World {
   events = 0;
   #order = 0;
   #queue: Event[] = [];
-  readonly #holders: Map<string, Life> = new Map();
+  readonly #holders: Map<string, Hold> = new Map();
   readonly #waiting: Map<string, Request[]> = new Map();
   #channels: Channel[] = [];
 
@@ -50,13 +55,18 @@ export class World {
 
   after(ms: number, life: Life, run: () => void): () => void {
     const event: Event = { at: this.nowMs + ms, order: this.#order++, life, run };
-    const place = this.#queue.findIndex(({ at }) => at > event.at);
-    if (place < 0) this.#queue.push(event);
-    else this.#queue.splice(place, 0, event);
+    this.#insert(event);
     return () => {
-      const at = this.#queue.indexOf(event);
+      // It may have been put off, as another object.
+      const at = this.#queue.findIndex(({ order }) => order === event.order);
       if (at >= 0) this.#queue.splice(at, 1);
     };
+  }
+
+  #insert(event: Event): void {
+    const place = this.#queue.findIndex(({ at, order }) => at > event.at || (at === event.at && order > event.order));
+    if (place < 0) this.#queue.push(event);
+    else this.#queue.splice(place, 0, event);
   }
 
   /** Lets events happen until `isDone`, or as long as `ms` virtual milliseconds. Answers whether it was done. */
@@ -72,6 +82,11 @@ export class World {
         return isDone();
       }
       this.#queue.shift();
+      const { frozenUntilMs = 0 } = next.life;
+      if (frozenUntilMs > next.at && !next.life.isDead) {
+        this.#insert({ ...next, at: frozenUntilMs });
+        continue;
+      }
       this.nowMs = Math.max(this.nowMs, next.at);
       this.events++;
       if (!next.life.isDead) next.run();
@@ -88,11 +103,11 @@ export class World {
         requests.filter((request) => request.life !== life),
       );
     }
-    for (const [name, holder] of [...this.#holders]) if (holder === life) this.#free(name);
+    for (const [name, holder] of [...this.#holders]) if (holder.life === life) this.#free(name);
   }
 
   holderOf(lock: string): Life | undefined {
-    return this.#holders.get(lock);
+    return this.#holders.get(lock)?.life;
   }
 
   locksFor(life: Life): LockManager {
@@ -102,15 +117,24 @@ export class World {
       use: (lock: Lock | null) => Promise<unknown> | undefined,
     ): Promise<unknown> =>
       new Promise((resolve, reject) => {
+        const hold: Hold = {
+          life,
+          // The browser tells the one that had it.
+          steal: () => void this.after(this.random(), life, () => reject(new DOMException('Stolen.', 'AbortError'))),
+        };
         const grant = (): void => {
-          this.#holders.set(name, life);
+          this.#holders.set(name, hold);
           this.after(this.random(), life, () => {
             void Promise.resolve(use({ name, mode: 'exclusive' })).then((value) => {
-              if (!life.isDead) this.#free(name);
+              if (!life.isDead && this.#holders.get(name) === hold) this.#free(name);
               resolve(value);
             });
           });
         };
+        if (options.steal === true) {
+          this.#holders.get(name)?.steal();
+          return grant();
+        }
         if (!this.#holders.has(name)) return grant();
         if (options.ifAvailable === true) {
           this.after(this.random(), life, () => resolve(use(null)));
@@ -130,7 +154,23 @@ export class World {
           reject(new DOMException('Aborted.', 'AbortError'));
         });
       });
-    return { request } as unknown as LockManager;
+    const query = (): Promise<LockManagerSnapshot> =>
+      new Promise((resolve) => {
+        const held = [...this.#holders].map(([name, holder]) => ({
+          name,
+          mode: 'exclusive' as const,
+          clientId: this.#clientOf(holder.life),
+        }));
+        this.after(this.random(), life, () => resolve({ held, pending: [] }));
+      });
+    return { request, query } as unknown as LockManager;
+  }
+
+  readonly #clients: Life[] = [];
+
+  #clientOf(life: Life): string {
+    if (!this.#clients.includes(life)) this.#clients.push(life);
+    return `client ${this.#clients.indexOf(life)}`;
   }
 
   #free(name: string): void {

@@ -182,6 +182,20 @@ describe('tailed log', () => {
     expect([...home.tails.files.values()][0]!.bytes.byteLength).toBe(0);
   });
 
+  test('[B16] a log that is opened again goes on in its tail', async () => {
+    const home = createHome();
+    const storage = await opened(home);
+    for (let lsn = 2; lsn <= 5; lsn++) await storage.log.append(append(lsn));
+    home.tails.unlock();
+    const again = open(home);
+    // As a recovery reads: the next part before the first has come.
+    await Promise.all([again.log.read(toLsn(0), 128), again.log.read(toLsn(128), 128)]);
+    await again.log.append(append(6));
+    expect(await inStore(home)).toEqual([1]);
+    home.tails.unlock();
+    expect(await lsnsOf(open(home))).toEqual(range(1, 6));
+  });
+
   test('[B8] a tail that is full hands over to the store', async () => {
     const home = createHome();
     const storage = await opened(home);

@@ -68,6 +68,7 @@ import { verifyStore } from './verify.ts';
 export type EngineParts = {
   readonly storage: Storage;
   readonly recovered: Recovered;
+  readonly epoch: number;
   readonly options: EngineOptions;
   readonly platform: EnginePlatform;
   readonly nextLsn: Lsn;
@@ -78,6 +79,7 @@ export type EngineParts = {
 type Listener = (events: readonly ChangeEvent[]) => void;
 
 export class Engine implements EngineApi {
+  readonly epoch: number;
   readonly #storage: Storage;
   readonly #options: EngineOptions;
   readonly #platform: EnginePlatform;
@@ -96,7 +98,7 @@ export class Engine implements EngineApi {
   #life: EngineState = 'opening';
   #poison: StoreError | undefined;
 
-  constructor({ storage, recovered, options, platform, nextLsn, release }: EngineParts) {
+  constructor({ storage, recovered, epoch, options, platform, nextLsn, release }: EngineParts) {
     this.#storage = storage;
     this.#options = options;
     this.#platform = platform;
@@ -104,7 +106,7 @@ export class Engine implements EngineApi {
     this.#recovery = recovered.report;
     this.#release = release;
     this.#validators = validatorsOf(options);
-    const epoch = recovered.epoch + 1;
+    this.epoch = epoch;
     this.#checkpointer = new Checkpointer({
       state: this.#state,
       storage,
@@ -271,6 +273,14 @@ export class Engine implements EngineApi {
     const collection = this.#state.byId(answer.collection);
     const row = this.get(collection.spec.name, decodePrimaryKey(answer.key));
     return row instanceof Promise ? row.then((value) => ({ durability, value })) : { durability, value: row };
+  }
+
+  fence(): Promise<void> {
+    return this.#committer.fence();
+  }
+
+  supersede(cause: StoreError): void {
+    this.#committer.supersede(cause);
   }
 
   forgetAnswered(client: string, below: number): void {

@@ -9,21 +9,31 @@ import { createDeflateRaw } from '../wal/index.ts';
 import { Engine } from './engine.ts';
 import type { EnginePlatform } from './platform.ts';
 
+/** The right to write a store. */
+export type StoreHold = {
+  /** Gives it up. */
+  readonly release: () => void;
+  /** It was taken from a writer that may still live: the epoch is then above any that such a writer can have. */
+  readonly isStolen: boolean;
+};
+
+const ALONE: StoreHold = { release: () => undefined, isStolen: false };
+
 /** `holding`: the store's lock, when somebody else sees to it; what it rejects with is what the opening rejects with. */
 export async function openEngine(
   options: EngineOptions,
   platform: EnginePlatform,
-  holding: Promise<() => void> = holdStoreLock({
+  holding: Promise<StoreHold> = holdStoreLock({
     locks: platform.locks,
     name: options.name,
     timeoutMs: LOCK_TIMEOUT_MS,
     setTimer: platform.setTimer,
-  }),
+  }).then((release) => ({ release, isStolen: false })),
 ): Promise<Engine> {
   // The database opens while the lock is waited for; nothing is read before it is held.
   const opening = openStorage(options, platform);
   opening.catch(() => undefined);
-  const release = await holding.catch(async (error) => {
+  const hold = await holding.catch(async (error) => {
     await opening.then(
       (storage) => storage.close(),
       () => undefined,
@@ -31,9 +41,9 @@ export async function openEngine(
     throw error;
   });
   try {
-    return await openEngineOn(tailed(await opening, options, platform), options, platform, release);
+    return await openEngineOn(tailed(await opening, options, platform), options, platform, hold);
   } catch (error) {
-    release();
+    hold.release();
     throw error;
   }
 }
@@ -41,7 +51,12 @@ export async function openEngine(
 /** With the lock held: a tail belongs to one writer. */
 function tailed(storage: Storage, { name }: EngineOptions, { tails, now }: EnginePlatform): Storage {
   if (tails === undefined || storage.kind !== 'indexeddb') return storage;
-  return withTail(storage, { openFolder: () => tails.openFolder(name), createName: tails.createName, now });
+  return withTail(storage, {
+    openFolder: () => tails.openFolder(name),
+    createName: tails.createName,
+    now,
+    isLeased: tails.isLeased,
+  });
 }
 
 /** An engine on a storage that is open already. For tests and for other homes. */
@@ -49,13 +64,15 @@ export async function openEngineOn(
   storage: Storage,
   options: EngineOptions,
   platform: EnginePlatform,
-  release: () => void = () => undefined,
+  { release, isStolen }: StoreHold = ALONE,
 ): Promise<Engine> {
   const compression = platform.streams === undefined ? undefined : createDeflateRaw(platform.streams);
   try {
     const recovered = await recover({ storage, cacheBytesMax: options.cacheBytesMax, compression });
     const engine = new Engine({
       storage,
+      // A writer that wrote nothing yet has the one that follows.
+      epoch: recovered.epoch + (isStolen ? 2 : 1),
       recovered,
       options,
       platform,

@@ -15,6 +15,8 @@ export type EnginePlatform = {
   readonly tails?: {
     readonly openFolder: (storeName: string) => Promise<TailFolder>;
     readonly createName: () => string;
+    /** Whether nobody can have taken the store over; default: nobody ever can. */
+    readonly isLeased?: () => boolean;
   };
   /** Space used and granted, where the browser tells. */
   readonly estimate?: () => Promise<StorageFigures>;

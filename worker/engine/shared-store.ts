@@ -13,24 +13,28 @@ import type { StoreStatus } from '../../src/protocol/store-status.ts';
 import { type CommonMessage, type FollowerData, type FollowerMessage, TABS_PROTOCOL } from '../../src/protocol/tabs.ts';
 import {
   awaitLock,
+  BEAT_MS,
   commonChannelName,
   followerChannelName,
+  LEASE_MS,
+  LeaderWatch,
   LiveMirror,
   type OpenTabChannel,
   Session,
   storeLockName,
   type TabChannel,
   tabLockName,
-  tryStoreLock,
+  tryLock,
   Unanswered,
 } from '../tabs/index.ts';
 import { type ServedStore, toStatus } from './control.ts';
+import type { StoreHold } from './open-engine.ts';
 import { type ServedPort, servePort } from './port-server.ts';
 
 /** How often a follower asks for a leader that has not answered. */
 const HELLO_MS = 150;
-/** How long a tab waits for the lock or a leader before its opening fails. */
-const FOLLOW_TIMEOUT_MS = 10_000;
+/** How long a tab waits for the lock or a leader before its opening fails: longer than a frozen one is waited for. */
+const FOLLOW_TIMEOUT_MS = 25_000;
 
 export type SharedStoreOptions = {
   readonly options: EngineOptions;
@@ -39,29 +43,19 @@ export type SharedStoreOptions = {
   readonly tab: string;
   readonly locks: LockManager;
   readonly openChannel: OpenTabChannel;
+  readonly now: () => number;
   readonly setTimer: (run: () => void, ms: number) => () => void;
-  readonly openEngine: (holding: Promise<() => void>) => Promise<EngineApi>;
+  readonly openEngine: (held: {
+    readonly holding: Promise<StoreHold>;
+    readonly isLeased: () => boolean;
+  }) => Promise<EngineApi>;
 };
 
 /** Opens the store here, or joins the tab that has it. */
 export async function openSharedStore(shared: SharedStoreOptions): Promise<ServedStore> {
-  const { locks, options } = shared;
-  const taken = new StoreError('store/in-use', 'Another tab has the store.');
-  const holding = tryStoreLock(locks, options.name).then((release) => {
-    if (release === undefined) throw taken;
-    return release;
-  });
-  let engine: EngineApi;
-  try {
-    engine = await shared.openEngine(holding);
-  } catch (error) {
-    if (error !== taken) throw error;
-    const store = new SharedStore(shared);
-    await store.follow();
-    return store;
-  }
   const store = new SharedStore(shared);
-  await store.lead(engine);
+  await store.enter();
+  if (!(await store.lead())) await store.follow();
   return store;
 }
 
@@ -76,7 +70,10 @@ class SharedStore implements ServedStore {
   readonly #definitions: string;
   readonly #common: TabChannel;
   #status: StoreStatus | undefined;
-  #role: 'none' | 'leader' | 'follower' | 'ended' = 'none';
+  /** `heir`: it has the lock, and opens the store. */
+  #role: 'none' | 'leader' | 'follower' | 'heir' | 'ended' = 'none';
+  /** The lock was taken from this tab. */
+  #isLost = false;
 
   #engine: EngineApi | undefined;
   #stopServing: (() => void) | undefined;
@@ -86,6 +83,16 @@ class SharedStore implements ServedStore {
   readonly #mirror = new LiveMirror((call) => this.#keyOf(call));
   #own: TabChannel | undefined;
   #session: Session | undefined;
+  /** Leaders before this one. */
+  readonly #left: Set<string> = new Set();
+  /** Of the leader. */
+  #epoch = 0;
+  /** Until then this tab may answer from the log's tail without asking the store. */
+  #leasedUntil: number = Number.NEGATIVE_INFINITY;
+  #stopBeat: (() => void) | undefined;
+  #watch: LeaderWatch | undefined;
+  /** Of the wait for the store's lock. */
+  #waiting = new AbortController();
   readonly #ended = new AbortController();
   #releaseTab: (() => void) | undefined;
   #stopHello: (() => void) | undefined;
@@ -128,10 +135,73 @@ class SharedStore implements ServedStore {
     await this.#engine!.destroy().finally(() => this.#stopServing!());
   }
 
+  /** From now on others can see that this tab lives. */
+  async enter(): Promise<void> {
+    const { locks, options, tab } = this.#shared;
+    this.#releaseTab = await awaitLock({ locks, name: tabLockName(options.name, tab) }, this.#ended.signal);
+  }
+
   // --- leading ---
 
+  /** Opens the engine here when nobody has the lock. Answers whether that was so. */
+  async lead(): Promise<boolean> {
+    const { locks, options } = this.#shared;
+    const name = storeLockName(options.name);
+    const taken = new StoreError('store/in-use', 'Another tab has the store.');
+    const holding = tryLock({ locks, name, onLost: () => this.#lost() }).then((release) => {
+      if (release === undefined) throw taken;
+      this.#beat();
+      return { release, isStolen: false };
+    });
+    try {
+      await this.#serveAll(await this.#openEngine(holding), () => []);
+      return true;
+    } catch (error) {
+      if (error === taken) return false;
+      this.#end();
+      throw error;
+    }
+  }
+
+  #openEngine(holding: Promise<StoreHold>): Promise<EngineApi> {
+    const { now } = this.#shared;
+    return this.#shared.openEngine({ holding, isLeased: () => now() < this.#leasedUntil });
+  }
+
+  /** From the moment that this tab has the lock: opening may take long. */
+  #beat(): void {
+    const { tab, setTimer } = this.#shared;
+    this.#say({ type: 'beat', leader: tab });
+    void this.#renewLease();
+    this.#stopBeat = setTimer(() => this.#beat(), BEAT_MS);
+  }
+
+  /**
+   * Whoever steals the lock waits for LEASE_MS before it reads anything. So as long as that after a moment at which this
+   * tab still had the lock, nobody has read what its tail holds, and what is added there will be read.
+   */
+  async #renewLease(): Promise<void> {
+    const { tab, locks, options, now } = this.#shared;
+    const askedAt = now();
+    const { held = [] } = await locks.query();
+    const clientOf = (name: string): string | undefined => held.find((lock) => lock.name === name)?.clientId;
+    const client = clientOf(tabLockName(options.name, tab));
+    if (this.#isLost || client === undefined || client !== clientOf(storeLockName(options.name))) return;
+    this.#leasedUntil = askedAt + LEASE_MS;
+  }
+
+  /** The lock was taken from this tab, which seemed to be frozen. */
+  #lost(): void {
+    if (this.#role === 'ended') return;
+    this.#stopBeat?.();
+    this.#leasedUntil = Number.NEGATIVE_INFINITY;
+    this.#isLost = true;
+    for (const { end } of [...this.#followers.values()]) end();
+    this.#engine?.supersede(lockStolen());
+  }
+
   /** `takeBacklog`: what this tab's page has asked another leader. */
-  async lead(engine: EngineApi, takeBacklog: () => readonly ClientMessage[] = () => []): Promise<void> {
+  async #serveAll(engine: EngineApi, takeBacklog: () => readonly ClientMessage[]): Promise<void> {
     const { port, tab, options } = this.#shared;
     this.#engine = engine;
     this.#status = toStatus(await engine.health(), options);
@@ -185,7 +255,12 @@ class SharedStore implements ServedStore {
   }
 
   #welcome(tab: string): void {
-    const welcome: FollowerMessage = { type: 'welcome', leader: this.#shared.tab, status: this.#status! };
+    const welcome: FollowerMessage = {
+      type: 'welcome',
+      leader: this.#shared.tab,
+      epoch: this.#engine!.epoch,
+      status: this.#status!,
+    };
     this.#followers.get(tab)?.channel.post(welcome);
   }
 
@@ -225,7 +300,7 @@ class SharedStore implements ServedStore {
   /** A tab's lock is free when its worker has ended: then it repeats nothing, and nobody listens. */
   #forgetWhenGone(tab: string): void {
     const { locks, options } = this.#shared;
-    void awaitLock(locks, tabLockName(options.name, tab), this.#ended.signal).then((release) => {
+    void awaitLock({ locks, name: tabLockName(options.name, tab) }, this.#ended.signal).then((release) => {
       release?.();
       if (release === undefined || this.#role !== 'leader') return;
       this.#followers.get(tab)?.end();
@@ -237,21 +312,14 @@ class SharedStore implements ServedStore {
 
   /** Resolves when a leader has taken this tab in, or when it has become leader itself. */
   async follow(): Promise<void> {
-    const { locks, options, tab, openChannel, port, setTimer } = this.#shared;
-    this.#role = 'follower';
-    this.#releaseTab = await awaitLock(locks, tabLockName(options.name, tab), this.#ended.signal);
-    this.#own = openChannel(followerChannelName(options.name, tab));
-    this.#own.onMessage = (message) => this.#onOwn(message as FollowerMessage);
+    const { options, port, setTimer } = this.#shared;
     port.onmessage = ({ data }: MessageEvent<ClientMessage>) => this.#fromPage(data);
     const joined = new Promise<StoreStatus>((resolve, reject) => {
       this.#onJoined = resolve;
       this.#onRefused = reject;
     });
     const stopTimer = setTimer(() => this.#onRefused?.(isSilent(options.name)), FOLLOW_TIMEOUT_MS);
-    void awaitLock(locks, storeLockName(options.name), this.#ended.signal).then((release) => {
-      if (release !== undefined) void this.#takeOver(release);
-    });
-    this.#hello();
+    this.#seekLeader();
     try {
       this.#status = await joined;
     } catch (error) {
@@ -262,6 +330,30 @@ class SharedStore implements ServedStore {
       this.#onJoined = undefined;
       this.#onRefused = undefined;
     }
+  }
+
+  /** Asks for the leader, waits for the lock in case that it ends, and watches over it in case that it is frozen. */
+  #seekLeader(): void {
+    const { locks, options, tab, openChannel } = this.#shared;
+    this.#role = 'follower';
+    this.#own = openChannel(followerChannelName(options.name, tab));
+    this.#own.onMessage = (message) => this.#onOwn(message as FollowerMessage);
+    this.#waiting = new AbortController();
+    const name = storeLockName(options.name);
+    const onLost = (): void => this.#lost();
+    void awaitLock({ locks, name, onLost }, this.#waiting.signal).then((release) => {
+      if (release !== undefined) void this.#takeOver(release, 'inherited');
+    });
+    this.#watch = new LeaderWatch({
+      ...this.#shared,
+      store: options.name,
+      ask: () => this.#hello(),
+      onLost,
+      onStolen: (release) => {
+        void this.#takeOver(release, 'stolen');
+      },
+    });
+    this.#hello();
   }
 
   #hello(): void {
@@ -284,15 +376,20 @@ class SharedStore implements ServedStore {
 
   #onOwn(message: FollowerMessage): void {
     if (this.#role !== 'follower') return;
+    if (message.type === 'welcome' || message.leader === this.#session?.leader) this.#watch?.heard();
     if (message.type === 'welcome') this.#onWelcome(message);
     else if (message.type === 'refused') this.#onRefused?.(errorFromWire(message.error));
     else this.#session?.receive(message);
   }
 
-  #onWelcome({ leader, status }: Extract<FollowerMessage, { type: 'welcome' }>): void {
+  #onWelcome({ leader, epoch, status }: Extract<FollowerMessage, { type: 'welcome' }>): void {
     this.#stopHello?.();
     if (this.#session?.leader === leader) return this.#session.repeat();
+    // It comes late, or from one that was frozen and does not know yet. A tab leads once in its life.
+    if (epoch < this.#epoch || this.#left.has(leader)) return;
+    this.#epoch = epoch;
     const isFirst = this.#session === undefined;
+    if (this.#session !== undefined) this.#left.add(this.#session.leader);
     this.#session?.close();
     this.#status = status;
     this.#session = new Session({
@@ -325,22 +422,40 @@ class SharedStore implements ServedStore {
     this.#shared.port.postMessage(this.#mirror.take(replies));
   }
 
-  /** The lock is ours: the leader has ended. */
-  async #takeOver(release: () => void): Promise<void> {
+  /** The lock is ours: the leader has ended, or seems to be frozen. */
+  async #takeOver(release: () => void, how: 'inherited' | 'stolen'): Promise<void> {
     if (this.#role !== 'follower') return release();
+    this.#role = 'heir';
+    this.#isLost = false;
     this.#stopHello?.();
+    this.#waiting.abort();
+    this.#watch?.end();
     this.#session?.close();
     this.#own?.close();
+    this.#beat();
+    let engine: EngineApi | undefined;
     try {
-      const engine = await this.#shared.openEngine(Promise.resolve(release));
+      if (how === 'stolen') await new Promise<void>((wake) => void this.#shared.setTimer(wake, LEASE_MS));
+      if (this.#isLost) throw lockStolen();
+      engine = await this.#openEngine(Promise.resolve({ release, isStolen: how === 'stolen' }));
       if (this.#ended.signal.aborted) return await engine.close();
-      await this.lead(engine, () => this.#forNext());
+      if (how === 'stolen') await engine.fence();
+      if (this.#isLost) throw lockStolen();
+      await this.#serveAll(engine, () => this.#forNext());
       this.#onJoined?.(this.#status!);
     } catch (cause) {
+      if (this.#isLost) return this.#stepBack(engine);
       const error = cause instanceof StoreError ? cause : new StoreError('engine/bug', String(cause), { cause });
       this.#onRefused?.(error);
       this.#failAll(error);
     }
+  }
+
+  /** Another tab has taken the lock before this one had the store: nothing was answered, and it follows again. */
+  #stepBack(engine: EngineApi | undefined): void {
+    engine?.supersede(lockStolen());
+    engine?.close().catch(() => undefined);
+    if (!this.#ended.signal.aborted) this.#seekLeader();
   }
 
   /** The store cannot be opened here any more: every call is told, now and later. */
@@ -364,7 +479,11 @@ class SharedStore implements ServedStore {
 
   #onCommon(message: CommonMessage): void {
     if (message.type === 'hello' && this.#role === 'leader') this.#onHello(message);
-    else if (message.type === 'leader' && this.#role === 'follower') this.#hello();
+    else if (message.type === 'leader' && this.#role === 'follower') {
+      this.#watch?.heard();
+      this.#hello();
+    } else if (message.type === 'beat' && message.leader === this.#session?.leader) this.#watch?.heard();
+    else if (message.type === 'echo') this.#watch?.echo(message.tab);
   }
 
   #say(message: CommonMessage): void {
@@ -375,6 +494,9 @@ class SharedStore implements ServedStore {
   #end(): void {
     this.#role = 'ended';
     this.#ended.abort();
+    this.#waiting.abort();
+    this.#stopBeat?.();
+    this.#watch?.end();
     this.#stopHello?.();
     this.#session?.close();
     for (const { end } of [...this.#followers.values()]) end();
@@ -394,4 +516,9 @@ const isSilent = (name: string): StoreError =>
   new StoreError('store/in-use', `Another tab has the store ${JSON.stringify(name)} open and does not answer.`, {
     details: { name, reason: 'silent' },
     hint: 'Close or reload the other tabs of this site, then open the store again.',
+  });
+
+const lockStolen = (): StoreError =>
+  new StoreError('tabs/lock-stolen', 'Another tab has taken the store over: this one did not answer.', {
+    hint: 'Open the store again.',
   });

@@ -1,4 +1,5 @@
 export { callInterrupted, transactionInterrupted } from './interrupted.ts';
+export { BEAT_MS, LEASE_MS, LeaderWatch } from './leader-watch.ts';
 export { LiveMirror } from './live-mirror.ts';
 export { REPEAT_MS, Session } from './session.ts';
 export {
@@ -6,8 +7,9 @@ export {
   holdStoreLock,
   LOCK_TIMEOUT_MS,
   type StoreLockOptions,
+  stealLock,
   storeLockName,
-  tryStoreLock,
+  tryLock,
 } from './store-lock.ts';
 export {
   commonChannelName,
@@ -15,6 +17,7 @@ export {
   hasBroadcastChannel,
   type OpenTabChannel,
   openBroadcastChannel,
+  stealLockName,
   type TabChannel,
   tabLockName,
 } from './tab-channel.ts';

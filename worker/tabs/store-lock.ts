@@ -40,24 +40,41 @@ export function holdStoreLock({ locks, name, timeoutMs, setTimer }: StoreLockOpt
   });
 }
 
-/** The store's lock, when nobody has it now. */
-export function tryStoreLock(locks: LockManager, name: string): Promise<(() => void) | undefined> {
-  return new Promise((resolve, reject) => {
-    locks
-      .request(storeLockName(name), { ifAvailable: true }, (lock) => {
-        if (lock === null) return resolve(undefined);
-        return new Promise<void>((release) => resolve(release));
-      })
-      .catch(reject);
-  });
+/** `onLost`: another tab has stolen the lock, which it does when this one seems to be frozen. */
+export type HeldLock = {
+  readonly locks: LockManager;
+  readonly name: string;
+  readonly onLost?: (() => void) | undefined;
+};
+
+/** The lock, when nobody has it now. */
+export function tryLock({ locks, name, onLost }: HeldLock): Promise<(() => void) | undefined> {
+  return hold({ locks, name, onLost }, { ifAvailable: true });
 }
 
 /** Waits for a lock as long as it takes (T1); undefined when `signal` ends that. */
-export function awaitLock(locks: LockManager, name: string, signal?: AbortSignal): Promise<(() => void) | undefined> {
+export function awaitLock({ locks, name, onLost }: HeldLock, signal: AbortSignal): Promise<(() => void) | undefined> {
+  return hold({ locks, name, onLost }, { signal });
+}
+
+/** Takes a lock from whoever has it. */
+export function stealLock({ locks, name, onLost }: HeldLock): Promise<(() => void) | undefined> {
+  return hold({ locks, name, onLost }, { steal: true });
+}
+
+function hold({ locks, name, onLost }: HeldLock, options: LockOptions): Promise<(() => void) | undefined> {
   return new Promise((resolve) => {
+    let isHeld = false;
     locks
-      .request(name, signal === undefined ? {} : { signal }, () => new Promise<void>((release) => resolve(release)))
-      .catch(() => resolve(undefined));
+      .request(name, options, (lock) => {
+        if (lock === null) return resolve(undefined);
+        isHeld = true;
+        return new Promise<void>((release) => resolve(release));
+      })
+      .catch(() => {
+        if (isHeld) onLost?.();
+        else resolve(undefined);
+      });
   });
 }
 

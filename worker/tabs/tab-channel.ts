@@ -27,5 +27,7 @@ export const hasBroadcastChannel = (): boolean => typeof BroadcastChannel === 'f
 export const commonChannelName = (store: string): string => `collection-store/${store}`;
 /** Where the leader talks with one follower. */
 export const followerChannelName = (store: string, tab: string): string => `collection-store/${store}/${tab}`;
+/** Held by whoever steals the store's lock, and for a while after it. */
+export const stealLockName = (store: string): string => `collection-store/${store}/steal`;
 /** Held by a tab's worker as long as it lives. */
 export const tabLockName = (store: string, tab: string): string => `collection-store/${store}/tab/${tab}`;

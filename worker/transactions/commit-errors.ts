@@ -18,7 +18,11 @@ export function refusalOf(cause: StoreError): StoreError {
 }
 
 /** Each says that another writer has written what this one was about to write. */
-const SUPERSEDED_CODES: ReadonlySet<string> = new Set(['storage/log-collision', 'storage/generation-mismatch']);
+const SUPERSEDED_CODES: ReadonlySet<string> = new Set([
+  'storage/log-collision',
+  'storage/generation-mismatch',
+  'tabs/lock-stolen',
+]);
 
 /** Why nothing more is written after a failure. */
 export function poisonOf(cause: StoreError): StoreError {

@@ -29,6 +29,7 @@ import { type CatalogueChange, encodeCommits, type Operation } from './commit-fo
 import { CommitHistory } from './commit-history.ts';
 import { deleteRows } from './delete-rows.ts';
 import {
+  type Caller,
   type CreateTask,
   createGroup,
   createsFrom,
@@ -145,6 +146,17 @@ export class Committer {
         caller: { durability: 'relaxed', signal: undefined, resolve, reject },
       });
       this.#schedule();
+    });
+  }
+
+  /**
+   * Takes the next LSN in the log's store, so that a writer before this one that still lives cannot go on (T2): what it
+   * appends next collides.
+   */
+  async fence(): Promise<void> {
+    await new Promise<WriteOutcome>((resolve, reject) => {
+      const caller: Caller = { durability: 'strict', signal: undefined, resolve, reject };
+      this.#enqueue({ type: 'note', operations: [], isEmpty: true, caller });
     });
   }
 
@@ -470,7 +482,7 @@ export class Committer {
     };
     group.members.push(member);
     if (done.told !== undefined) group.untold.push(member);
-    if (operations.length > 0) group.commits.push(operations);
+    if (operations.length > 0 || (task.type === 'note' && task.isEmpty)) group.commits.push(operations);
     if (task.type === 'catalogue') group.catalogue.push(...task.changes);
     if (caller.durability === 'strict') group.isStrict = true;
     if (caller.durability === 'deferred') this.#showEarly(member);

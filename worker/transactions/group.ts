@@ -24,7 +24,7 @@ export type Task = (
     }
   | { readonly type: 'catalogue'; readonly changes: readonly CatalogueChange[]; readonly caller: Caller }
   /** Only for the log. */
-  | { readonly type: 'note'; readonly operations: Commit; readonly caller: Caller }
+  | { readonly type: 'note'; readonly operations: Commit; readonly isEmpty?: true; readonly caller: Caller }
 ) & {
   /** Visible and told already, and to be done again. */
   readonly isTold?: true;

@@ -59,6 +59,11 @@ export class Tail {
     return total;
   }
 
+  /** The last record in it; 0 when it is empty. */
+  get lastLsn(): number {
+    return this.#batches.at(-1)?.lastLsn ?? 0;
+  }
+
   get isEmpty(): boolean {
     return this.#first === this.#batches.length;
   }

@@ -45,6 +45,11 @@ export type TailedLogOptions = {
   /** A name that no tail has had. */
   readonly createName: () => string;
   readonly now: () => number;
+  /**
+   * Whether nobody can have taken the log over by now. It is asked after a write: whoever takes over reads the tail
+   * after that moment. Default: nobody ever can.
+   */
+  readonly isLeased?: (() => boolean) | undefined;
 };
 
 export class TailedLog implements LogStore {
@@ -97,7 +102,9 @@ export class TailedLog implements LogStore {
     if (!this.#isAligned) return this.#appendLater(copyOf(batch));
     if (this.#state === 'ready' && this.#isForTail(batch)) {
       try {
-        if (this.#appendToTail(batch)) return Promise.resolve();
+        // After the write: a thread that was stopped may have been succeeded meanwhile. Then the store's keys tell (T2).
+        if (this.#appendToTail(batch))
+          return this.#options.isLeased?.() === false ? this.#moveAll() : Promise.resolve();
       } catch (error) {
         return Promise.reject(error);
       }
@@ -115,12 +122,12 @@ export class TailedLog implements LogStore {
     if (stored.length === limit) return stored;
     if (!this.#isAligned) {
       this.#isAligned = true;
+      // Later readings ask ahead of what there is, and tell nothing of the end.
+      this.#lastLsn = Math.max(this.#storedLsn, this.#foreign.at(-1)?.lsn ?? 0, this.#tail?.lastLsn ?? 0);
       this.#drop(toLsn(this.#storedLsn));
     }
     const from = stored.at(-1)?.lsn ?? after;
-    const records = [...stored, ...this.#waitingAfter(from, limit - stored.length)];
-    this.#lastLsn = Math.max(this.#lastLsn, records.at(-1)?.lsn ?? after);
-    return records;
+    return [...stored, ...this.#waitingAfter(from, limit - stored.length)];
   }
 
   async trim(upTo: Lsn): Promise<void> {
@@ -265,6 +272,25 @@ export class TailedLog implements LogStore {
     for (let after = toLsn(0); !this.#isAligned; ) {
       const records = await this.read(after, MOVE_RECORDS_MAX);
       after = records.at(-1)?.lsn ?? after;
+    }
+  }
+
+  async #moveAll(): Promise<void> {
+    for (let records = this.#waitingFirst(); records.length > 0; records = this.#waitingFirst()) {
+      try {
+        await this.#store.append({ records, blobs: [], durability: 'relaxed' });
+      } catch (error) {
+        if (error instanceof StoreError && error.code === 'storage/log-collision') throw error;
+        throw new StoreError(
+          'storage/outcome-unknown',
+          'A write is in the tail of the log, and may not be the last word.',
+          {
+            cause: error,
+            hint: 'Close the store and open it again: it reads what is there.',
+          },
+        );
+      }
+      this.#drop(records.at(-1)!.lsn);
     }
   }
 

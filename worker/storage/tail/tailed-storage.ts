@@ -9,6 +9,8 @@ export type TailOptions = {
   /** A name that no tail has had. */
   readonly createName: () => string;
   readonly now: () => number;
+  /** See `TailedLogOptions`. */
+  readonly isLeased?: (() => boolean) | undefined;
 };
 
 /** To be called with the store's lock held: it begins to read the tail of the writer before. */
