@@ -18,6 +18,12 @@ export async function killRenderers(profile: string): Promise<number> {
   return kill(processes.filter(({ command }) => command.includes('--type=renderer')));
 }
 
+/** Ids of the processes that run the pages of a Chromium. */
+export async function renderersOf(profile: string): Promise<ReadonlySet<number>> {
+  const processes = await processesOf(profile);
+  return new Set(processes.filter(({ command }) => command.includes('--type=renderer')).map(({ pid }) => pid));
+}
+
 function kill(processes: readonly Process[]): number {
   let killed = 0;
   for (const { pid } of processes) {
