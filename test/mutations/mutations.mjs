@@ -219,8 +219,8 @@ export const MUTATIONS = [
   {
     name: 'write over records of the tail that nobody else has',
     file: 'worker/storage/tail/tail.ts',
-    from: 'if (region.lastLsn <= upTo) region.used = 0;',
-    to: 'region.used = 0;',
+    from: 'if (at >= this.#at) this.#end = Math.min(this.#end, at);',
+    to: '',
     test: 'test/storage/tail.test.ts',
   },
   {

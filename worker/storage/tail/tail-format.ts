@@ -6,9 +6,6 @@ import type { LogRecord } from '../log-store.ts';
 /** "CSTB" in the order of the bytes. */
 export const TAIL_MAGIC: number = 0x42545343;
 export const TAIL_HEADER_BYTES: number = 24;
-/** Where the second of the two regions begins, and so the size of the first. */
-export const TAIL_REGION_BYTES: number = 16 * 1024 * 1024;
-
 const FIRST_MAGIC_BYTE = TAIL_MAGIC & 0xff;
 const LENGTH_BYTES = 4;
 const CRC_OFFSET = 20;
@@ -65,7 +62,7 @@ export function decodeTailBatch(batch: Uint8Array, firstLsn: Lsn): readonly LogR
 
 /**
  * All sound batches of a file, in the order of their positions. Bytes that are none are passed over: a batch that was
- * being written when the browser died, what an earlier use of a region left behind, or damage, which shows as a gap
+ * being written when the browser died, what an earlier use of the place left behind, or damage, which shows as a gap
  * between the batches around it.
  */
 export function scanTail(bytes: Uint8Array): readonly TailBatch[] {

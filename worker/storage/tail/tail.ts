@@ -1,37 +1,28 @@
 /**
- * The newest records of a log in a file of their own, in two regions that take turns: while the records of one are still
- * needed, new ones go to the other. It knows which records the log's store lacks; only those count.
+ * The newest records of a log in a file of their own. New batches go behind the last one, and to the beginning again when
+ * what stood there is not needed any more. It knows which records the log's store lacks; only those count.
  */
 import { assert } from '../../../src/base/assert.ts';
 import type { Lsn } from '../../../src/base/ids.ts';
 import type { LogRecord } from '../log-store.ts';
 import type { TailFile } from '../tail-folder.ts';
-import {
-  decodeTailBatch,
-  encodeTailBatch,
-  scanTail,
-  TAIL_REGION_BYTES,
-  type TailBatch,
-  tailBytesOf,
-} from './tail-format.ts';
+import { decodeTailBatch, encodeTailBatch, scanTail, type TailBatch, tailBytesOf } from './tail-format.ts';
 
-/** Bytes used of a region after which new records go to the other one, as soon as nothing in it is needed. */
-const TURN_BYTES: number = 1024 * 1024;
-/** An empty tail gives back a file that has grown beyond this. */
+/** How large the file may become. Beyond that, records go to the store. */
+export const TAIL_BYTES_MAX: number = 16 * 1024 * 1024;
+/** What an empty tail may keep. */
 const KEPT_BYTES: number = 1024 * 1024;
 
 /** Bytes that are read at once. */
 const READ_BYTES: number = 1024 * 1024;
 
-type Region = { readonly base: number; used: number; lastLsn: number };
-
 export class Tail {
   readonly #file: TailFile;
-  readonly #regions: readonly [Region, Region] = [
-    { base: 0, used: 0, lastLsn: 0 },
-    { base: TAIL_REGION_BYTES, used: 0, lastLsn: 0 },
-  ];
-  #current: Region = this.#regions[0];
+  /** Where the next batch goes, and up to where there is room. */
+  #at = 0;
+  #end: number = TAIL_BYTES_MAX;
+  /** Bytes at the beginning that nothing needs. */
+  #free = 0;
   /** Batches with records that the store lacks, ascending, from `#first` on. */
   #batches: TailBatch[] = [];
   #first = 0;
@@ -46,6 +37,8 @@ export class Tail {
     const bytes = new Uint8Array(byteLength);
     file.read(bytes, 0);
     this.#batches = inOrder(scanTail(bytes));
+    const newest = this.#batches.at(-1);
+    this.#at = newest === undefined ? 0 : newest.at + newest.byteLength;
     this.#measure();
   }
 
@@ -76,27 +69,24 @@ export class Tail {
   }
 
   hasRoomFor(records: readonly LogRecord[]): boolean {
-    return this.#current.used + tailBytesOf(records) <= TAIL_REGION_BYTES;
+    return this.#placeFor(tailBytesOf(records)) !== undefined;
   }
 
   /** Writes records that follow the last one. Throws when the file refuses them; then `takeBack` must follow. */
   append(records: readonly LogRecord[]): void {
-    const region = this.#current;
     const batch = encodeTailBatch(records);
-    const at = region.base + region.used;
+    const at = this.#placeFor(batch.byteLength)!;
+    if (at < this.#at) this.#end = this.#free;
+    this.#at = at;
     this.#file.write(batch, at);
-    const lastLsn = records.at(-1)!.lsn;
-    this.#batches.push({ firstLsn: records[0]!.lsn, lastLsn, at, byteLength: batch.byteLength });
-    region.used += batch.byteLength;
-    region.lastLsn = lastLsn;
+    this.#batches.push({ firstLsn: records[0]!.lsn, lastLsn: records.at(-1)!.lsn, at, byteLength: batch.byteLength });
+    this.#at += batch.byteLength;
   }
 
   /** Removes what a failed append may have left: its LSNs will be used again. Throws when the file refuses that too. */
   takeBack(records: readonly LogRecord[]): void {
-    const { base, used } = this.#current;
-    const [low, high] = this.#regions;
-    if (this.#current === low && high.used > 0) this.#file.write(new Uint8Array(tailBytesOf(records)), base + used);
-    else this.#file.truncate(base + used);
+    if (this.#end < TAIL_BYTES_MAX) this.#file.write(new Uint8Array(tailBytesOf(records)), this.#at);
+    else this.#file.truncate(this.#at);
   }
 
   /** Up to `limit` records with an LSN above `after`, ascending; no more are read after about `bytesMax`. */
@@ -130,15 +120,7 @@ export class Tail {
       this.#batches = this.#batches.slice(this.#first);
       this.#first = 0;
     }
-    for (const region of this.#regions) if (region.lastLsn <= upTo) region.used = 0;
-    const [low, high] = this.#regions;
-    if (low.used + high.used === 0) {
-      this.#current = low;
-      if (this.#file.byteLength() > KEPT_BYTES) this.#file.truncate(0);
-      return;
-    }
-    const other = this.#current === low ? high : low;
-    if (other.used === 0 && this.#current.used > TURN_BYTES) this.#current = other;
+    this.#measure();
   }
 
   /** Empties the file. Its LSNs may then be used again. */
@@ -147,11 +129,14 @@ export class Tail {
     this.#batches = [];
     this.#first = 0;
     this.#dropped = 0;
-    for (const region of this.#regions) {
-      region.used = 0;
-      region.lastLsn = 0;
-    }
-    this.#current = this.#regions[0];
+    this.#at = 0;
+    this.#end = TAIL_BYTES_MAX;
+    this.#free = 0;
+  }
+
+  /** Empty, and larger than what an empty one should keep. */
+  get isWaste(): boolean {
+    return this.isEmpty && this.#file.byteLength() > KEPT_BYTES;
   }
 
   close(): void {
@@ -162,14 +147,28 @@ export class Tail {
     }
   }
 
-  /** New batches go behind all that were found, in the region of the newest. */
+  /** Finds where there is room. */
   #measure(): void {
-    for (const { at, byteLength, lastLsn } of this.#batches) {
-      const region = this.#regions[at < TAIL_REGION_BYTES ? 0 : 1];
-      region.used = Math.max(region.used, at + byteLength - region.base);
-      region.lastLsn = Math.max(region.lastLsn, lastLsn);
-      this.#current = region;
+    if (this.isEmpty) {
+      this.#at = 0;
+      this.#end = TAIL_BYTES_MAX;
+      this.#free = 0;
+      return;
     }
+    let lowest = TAIL_BYTES_MAX;
+    this.#end = TAIL_BYTES_MAX;
+    for (let index = this.#first; index < this.#batches.length; index++) {
+      const { at } = this.#batches[index]!;
+      lowest = Math.min(lowest, at);
+      if (at >= this.#at) this.#end = Math.min(this.#end, at);
+    }
+    this.#free = lowest;
+  }
+
+  /** Behind the last batch, or at the beginning when there is room only there. */
+  #placeFor(byteLength: number): number | undefined {
+    if (this.#at + byteLength <= this.#end) return this.#at;
+    return this.#end === TAIL_BYTES_MAX && byteLength <= this.#free ? 0 : undefined;
   }
 
   /** Neighbours in the file, which are read at once: with about so many records, and READ_BYTES. */
@@ -196,7 +195,7 @@ export class Tail {
   }
 }
 
-/** Ascending. A batch that stands twice is of two uses of a region, with the same bytes. */
+/** Ascending. A batch that stands twice is of two uses of a place, with the same bytes. */
 function inOrder(batches: readonly TailBatch[]): TailBatch[] {
   const sorted = [...batches].sort((a, b) => a.firstLsn - b.firstLsn);
   return sorted.filter(({ firstLsn }, index) => index === 0 || firstLsn !== sorted[index - 1]!.firstLsn);

@@ -330,6 +330,12 @@ export class TailedLog implements LogStore {
   #drop(upTo: Lsn): void {
     if (this.#foreign.length > 0) this.#foreign = this.#foreign.filter(({ lsn }) => lsn > upTo);
     this.#tail?.drop(upTo);
+    // Chromium counts what a file has had as used until it is closed.
+    if (this.#state === 'ready' && this.#tail?.isWaste) {
+      this.#tail.close();
+      this.#tail = undefined;
+      this.#state = 'untried';
+    }
   }
 }
 
