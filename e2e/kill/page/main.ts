@@ -191,10 +191,21 @@ const toText = (value: unknown): string =>
 const describeError = (error: unknown): string =>
   error instanceof StoreError ? `${error.code}: ${error.message}` : String(error);
 
+/** Chromium may refuse its own files for a moment after its former process was killed (F1): opening again helps. */
+async function openRaw(triesLeft = 5): Promise<IDBDatabase> {
+  try {
+    return await settled(indexedDB.open(DATABASE));
+  } catch (error) {
+    if (!(error instanceof DOMException) || error.name !== 'UnknownError' || triesLeft === 0) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return openRaw(triesLeft - 1);
+  }
+}
+
 async function inspect(): Promise<RawState | undefined> {
   const known = await indexedDB.databases();
   if (!known.some(({ name }) => name === DATABASE)) return undefined;
-  const database = await settled(indexedDB.open(DATABASE));
+  const database = await openRaw();
   try {
     if (!database.objectStoreNames.contains('pages')) return undefined;
     const transaction = database.transaction(['pages', 'log']);
