@@ -70,8 +70,20 @@ async function start(): Promise<void> {
     return;
   }
   opened.status$.subscribe((status) => view.drawStatus(status.state, statusText(status)));
-  collection().subscribe(() => refresh());
+  watch();
   refresh();
+}
+
+/** Draws after each change, whichever tab makes it. When the tab that told of changes is closed, another one does. */
+function watch(): void {
+  collection().changes$.subscribe({
+    next: () => refresh(),
+    error: (error) => {
+      if ((error as { code?: string }).code !== 'subscription/interrupted') return view.showNotice(noticeOf(error));
+      watch();
+      refresh();
+    },
+  });
 }
 
 function store() {

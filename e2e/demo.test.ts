@@ -71,6 +71,19 @@ describe.each(BROWSERS)('%s', (browser) => {
     );
   });
 
+  test('[T4] two tabs show the same tasks, also when the first is closed', async () => {
+    await withProfile((profile) =>
+      withPage(browser, profile, async (page) => {
+        const other = await openDemo(await page.context().newPage(), demo.address);
+        await addTask(page, 'From the first');
+        await expectTasks(other, ['From the first']);
+        await page.close();
+        await addTask(other, 'From the second');
+        await expectTasks(other, ['From the second', 'From the first']);
+      }),
+    );
+  });
+
   test('wrong input is refused in words, and the list stays as it was', async () => {
     await withProfile((profile) =>
       withPage(browser, profile, async (page) => {

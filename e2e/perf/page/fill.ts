@@ -1,5 +1,5 @@
 /** The ways in which scenarios bring documents into a store before they measure. */
-import { check } from './scenario.ts';
+import { check, type Step } from './scenario.ts';
 import type { Session } from './system.ts';
 import { taskDocuments } from './task-document.ts';
 
@@ -16,6 +16,17 @@ export async function fill(session: Session, size: number): Promise<void> {
   const count = await session.countAll();
   check(count === size, () => `${count} documents after inserting ${size}.`);
 }
+
+/** A step that leaves a filled store behind, closed. */
+export const FILL: Step = {
+  name: 'fill',
+  start: 'same-page',
+  async run(context) {
+    const session = await context.open();
+    await fill(session, context.size);
+    await session.close();
+  },
+};
 
 export const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
 

@@ -1,4 +1,4 @@
-import { fill, settle } from '../fill.ts';
+import { FILL, settle } from '../fill.ts';
 import { check, defineScenario, type Scenario } from '../scenario.ts';
 import { isSameDocument, STATUSES, taskDocument } from '../task-document.ts';
 
@@ -16,15 +16,7 @@ export const deleteMany: Scenario = defineScenario({
   runsOn: (system) => ['ours', 'dexie', 'pglite', 'sqlite'].includes(system.name),
   deadlineMs: 15 * 60_000,
   steps: [
-    {
-      name: 'fill',
-      start: 'same-page',
-      async run(context) {
-        const session = await context.open();
-        await fill(session, context.size);
-        await session.close();
-      },
-    },
+    FILL,
     {
       // A page that was just opened: none of the rows is in memory.
       name: 'delete',

@@ -1,4 +1,4 @@
-import { fill } from '../fill.ts';
+import { FILL } from '../fill.ts';
 import { check, defineScenario, type Scenario, type Step } from '../scenario.ts';
 import { isSameDocument, taskDocument } from '../task-document.ts';
 
@@ -29,17 +29,5 @@ export const reopenFirstRead: Scenario = defineScenario({
   sizes: [20_000, 100_000, 1_000_000],
   peerSizeMax: 100_000,
   deadlineMs: 15 * 60_000,
-  steps: [
-    {
-      name: 'fill',
-      start: 'same-page',
-      async run(context) {
-        const session = await context.open();
-        await fill(session, context.size);
-        await session.close();
-      },
-    },
-    reopen('restart'),
-    reopen('reload'),
-  ],
+  steps: [FILL, reopen('restart'), reopen('reload')],
 });
