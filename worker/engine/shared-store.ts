@@ -154,7 +154,13 @@ class SharedStore implements ServedStore {
       return { release, isStolen: false };
     });
     try {
-      await this.#serveAll(await this.#openEngine(holding), () => []);
+      const engine = await this.#openEngine(holding);
+      if (this.#isLost) {
+        // Stolen while it was opening: nothing was answered.
+        await discard(engine);
+        return false;
+      }
+      await this.#serveAll(engine, () => []);
       return true;
     } catch (error) {
       if (error === taken) return false;
@@ -445,6 +451,9 @@ class SharedStore implements ServedStore {
       this.#onJoined?.(this.#status!);
     } catch (cause) {
       if (this.#isLost) return this.#stepBack(engine);
+      // Others must not take this tab for a leader.
+      this.#stopBeat?.();
+      if (engine !== undefined) void discard(engine);
       const error = cause instanceof StoreError ? cause : new StoreError('engine/bug', String(cause), { cause });
       this.#onRefused?.(error);
       this.#failAll(error);
@@ -453,8 +462,7 @@ class SharedStore implements ServedStore {
 
   /** Another tab has taken the lock before this one had the store: nothing was answered, and it follows again. */
   #stepBack(engine: EngineApi | undefined): void {
-    engine?.supersede(lockStolen());
-    engine?.close().catch(() => undefined);
+    if (engine !== undefined) void discard(engine);
     if (!this.#ended.signal.aborted) this.#seekLeader();
   }
 
@@ -504,6 +512,12 @@ class SharedStore implements ServedStore {
     this.#common.close();
     this.#releaseTab?.();
   }
+}
+
+/** Lets go of an engine that has answered nothing. It writes nothing more. */
+async function discard(engine: EngineApi): Promise<void> {
+  engine.supersede(lockStolen());
+  await engine.close().catch(() => undefined);
 }
 
 const differs = (name: string): StoreError =>
