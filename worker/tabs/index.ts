@@ -1,7 +1,7 @@
 export { callInterrupted, transactionInterrupted } from './interrupted.ts';
 export { BEAT_MS, LEASE_MS, LeaderWatch } from './leader-watch.ts';
 export { LiveMirror } from './live-mirror.ts';
-export { REPEAT_MS, Session } from './session.ts';
+export { Session } from './session.ts';
 export {
   awaitLock,
   holdStoreLock,

@@ -5,7 +5,7 @@
 import type { FollowerMessage } from '../../src/protocol/tabs.ts';
 
 /** How long a message may go without being taken before it is said again. */
-export const REPEAT_MS = 400;
+const REPEAT_MS = 400;
 /** What is taken is told with the next message, or after this time without one. */
 const TAKEN_MS = 40;
 /** Messages that were taken and not told, after which it is told at once: what the other side keeps is bounded. */
@@ -38,11 +38,6 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.leader = options.leader;
-  }
-
-  /** Messages that the other side may not have. */
-  get keptCount(): number {
-    return this.#kept.length;
   }
 
   send(message: unknown): void {

@@ -41,10 +41,6 @@ export class Unanswered {
     return this.#kept[0]?.firstId ?? this.#lastId + 1;
   }
 
-  get size(): number {
-    return this.#byId.size + this.#standing.size;
-  }
-
   /** Live queries, with their calls. */
   get live(): ReadonlyMap<number, Call> {
     return new Map([...this.#standing].filter(([, [type]]) => type === 'live'));

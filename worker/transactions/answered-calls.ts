@@ -12,12 +12,6 @@ import type { AnsweredOperation, AnsweredValue, Operation } from './commit-forma
 export class AnsweredCalls {
   readonly #byClient: Map<string, Map<number, AnsweredValue>> = new Map();
 
-  get size(): number {
-    let size = 0;
-    for (const calls of this.#byClient.values()) size += calls.size;
-    return size;
-  }
-
   get clients(): readonly string[] {
     return [...this.#byClient.keys()];
   }
