@@ -1,5 +1,6 @@
 export { callInterrupted, transactionInterrupted } from './interrupted.ts';
-export { BEAT_MS, LEASE_MS, LeaderWatch } from './leader-watch.ts';
+export { LEASE_MS, LeaderWatch } from './leader-watch.ts';
+export { Lease } from './lease.ts';
 export { LiveMirror } from './live-mirror.ts';
 export { Session } from './session.ts';
 export {

@@ -1,0 +1,37 @@
+/** What a store that tabs share is opened with, and what its tabs are told when they cannot share it. */
+import { StoreError } from '../../src/base/store-error.ts';
+import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
+import type { OpenTabChannel } from '../tabs/index.ts';
+import type { StoreHold } from './open-engine.ts';
+
+export type SharedStoreOptions = {
+  readonly options: EngineOptions;
+  readonly port: MessagePort;
+  /** Random: no two tabs have the same. */
+  readonly tab: string;
+  readonly locks: LockManager;
+  readonly openChannel: OpenTabChannel;
+  readonly now: () => number;
+  readonly setTimer: (run: () => void, ms: number) => () => void;
+  readonly openEngine: (held: {
+    readonly holding: Promise<StoreHold>;
+    readonly isLeased: () => boolean;
+  }) => Promise<EngineApi>;
+};
+
+export const differs = (name: string): StoreError =>
+  new StoreError('store/in-use', `Another tab has the store ${JSON.stringify(name)} open with other definitions.`, {
+    details: { name, reason: 'definitions' },
+    hint: 'Reload or close the other tabs: they run another version of the application.',
+  });
+
+export const isSilent = (name: string): StoreError =>
+  new StoreError('store/in-use', `Another tab has the store ${JSON.stringify(name)} open and does not answer.`, {
+    details: { name, reason: 'silent' },
+    hint: 'Close or reload the other tabs of this site, then open the store again.',
+  });
+
+export const lockStolen = (): StoreError =>
+  new StoreError('tabs/lock-stolen', 'Another tab has taken the store over: this one did not answer.', {
+    hint: 'Open the store again.',
+  });
