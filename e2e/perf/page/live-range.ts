@@ -11,6 +11,8 @@ export type Followed = {
   readonly rows: () => readonly TaskDocument[];
   /** Resolves with the time at which the document was shown with that priority. */
   shown(id: string, priority: number): Promise<number>;
+  /** Hands the rows of each emission on, until the function that it answers is called. */
+  onRows(take: (rows: readonly TaskDocument[]) => void): () => void;
   stop(): void;
 };
 
@@ -24,10 +26,12 @@ export async function follow(
     isReady = resolve;
   });
   const waiting = new Set<{ readonly id: string; readonly priority: number; readonly resolve: (at: number) => void }>();
+  const takers = new Set<(rows: readonly TaskDocument[]) => void>();
   const stop = subscribe((next) => {
     const now = performance.now();
     rows = next;
     isReady();
+    for (const take of takers) take(next);
     for (const wait of waiting) {
       if (rows.some(({ id, priority }) => id === wait.id && priority === wait.priority)) {
         waiting.delete(wait);
@@ -50,6 +54,10 @@ export async function follow(
         };
         waiting.add({ id, priority, resolve: settle });
       }),
+    onRows: (take) => {
+      takers.add(take);
+      return () => takers.delete(take);
+    },
     stop: end,
   };
 }

@@ -73,6 +73,7 @@ function createContext(request: StepRequest, system: System, samples: { [metric:
         indexes: 'two',
         durability: 'relaxed',
         checkpoint: 'auto',
+        tabs: 'one',
         ...options,
       });
       sessions.push(session);

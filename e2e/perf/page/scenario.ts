@@ -29,6 +29,8 @@ export type Step = {
   readonly name: string;
   /** `same-page` goes on in the page of the step before; `restart` closes the browser and opens it on the same profile. */
   readonly start: 'same-page' | 'reload' | 'restart';
+  /** Default: the first. `second`: another tab of the same browser, opened for the first step that has it. */
+  readonly tab?: 'first' | 'second';
   readonly repeat?: number;
   run(context: StepContext): Promise<void>;
   /** Measured by the runner after the step, with the page still open: metrics `NAME:heap`, `NAME:usage`, `NAME:profile`. */

@@ -77,7 +77,7 @@ const descriptions: { readonly [Name in SystemName]: Omit<SystemDescription, 'na
     thread: 'page',
     indexes: 'status; [project, dueAt] (RxDB adds the primary key to each)',
     notes:
-      'insert, bulkInsert, findOne, find with sort and limit; production build, no schema validator, multiInstance off.',
+      'insert, bulkInsert, findOne, find with sort and limit; production build, no schema validator, multiInstance for several tabs only.',
   },
   tinybase: {
     label: 'TinyBase (IndexedDB persister)',

@@ -9,6 +9,8 @@ export type OpenOptions = {
   readonly durability: 'relaxed' | 'deferred';
   /** `manual` keeps the log: only our store knows it, for the recovery scenario. */
   readonly checkpoint: 'auto' | 'manual';
+  /** `several`: other tabs have the same database open, and changes of one are seen in the others. */
+  readonly tabs: 'one' | 'several';
 };
 
 export type ProjectGroup = { readonly project: string; readonly total: number; readonly count: number };

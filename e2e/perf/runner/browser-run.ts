@@ -33,7 +33,8 @@ export async function runOnce(request: RunRequest): Promise<Samples> {
         } else if (step.start === 'reload') {
           await loadPage(browser.page, request);
         }
-        keep(samples, await deadline(runStep(browser.page, request, step), request.scenario));
+        const page = step.tab === 'second' ? await secondPage(browser, request) : browser.page;
+        keep(samples, await deadline(runStep(page, request, step), request.scenario));
         for (const what of step.measure ?? []) {
           const measured = what === 'heap' ? await measureHeap(browser.page) : await measureDisk(browser.page, profile);
           keep(
@@ -51,7 +52,7 @@ export async function runOnce(request: RunRequest): Promise<Samples> {
   }
 }
 
-type OpenBrowser = { readonly context: BrowserContext; readonly page: Page };
+type OpenBrowser = { readonly context: BrowserContext; readonly page: Page; second?: Page };
 
 async function openBrowser(profile: string, request: RunRequest): Promise<OpenBrowser> {
   const context = await chromium.launchPersistentContext(profile, {
@@ -62,6 +63,14 @@ async function openBrowser(profile: string, request: RunRequest): Promise<OpenBr
   const page = context.pages()[0] ?? (await context.newPage());
   await loadPage(page, request);
   return { context, page };
+}
+
+async function secondPage(browser: OpenBrowser, request: RunRequest): Promise<Page> {
+  if (browser.second === undefined) {
+    browser.second = await browser.context.newPage();
+    await loadPage(browser.second, request);
+  }
+  return browser.second;
 }
 
 async function loadPage(page: Page, { url, system }: RunRequest): Promise<void> {

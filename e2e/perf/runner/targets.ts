@@ -74,6 +74,14 @@ export function judge(report: Report): readonly Verdict[] {
     if (ours === undefined) return notMeasured(target);
     return verdict(target, ours.median >= least, `${formatted(ours.median, ours.unit)} per s`);
   };
+  const followerCost = (): Verdict => {
+    const target = "tabs: a get of a follower at most 1 ms above the leader's";
+    const leader = find('tabs', undefined, 'first-get', 'ours');
+    const follower = find('tabs', undefined, 'second-get', 'ours');
+    if (leader === undefined || follower === undefined) return notMeasured(target);
+    const figures = `${formatted(follower.median, 'ms')} and ${formatted(leader.median, 'ms')} ms`;
+    return verdict(target, follower.median - leader.median <= 1, figures);
+  };
   const reopenRatio = (): Verdict => {
     const target = 'reopen and first read: 1 million at most 2 times 20k';
     const small = find('reopen-first-read', 20_000, 'reload', 'ours');
@@ -143,6 +151,13 @@ export function judge(report: Report): readonly Verdict[] {
       statistic: 'p95',
     }),
     atMost('the same: p95 of the time that a frame loses under 2 ms', 'live-storm', 'blocked', 2, { statistic: 'p95' }),
+    followerCost(),
+    ...['emission', 'emission-back'].flatMap((metric) => [
+      atMost(`tabs, ${metric}: update() in one to a live query of the other under 5 ms`, 'tabs', metric, 5),
+      ...(['dexie', 'rxdb', 'tinybase'] as const).map((peer) =>
+        faster(`tabs, ${metric}: 3 times ${peer}`, 'tabs', metric, 3, peer),
+      ),
+    ]),
     atMost('deleting 450,000 documents by an index: under 10 s', 'delete-many', 'acknowledged', 10_000, {
       size: 600_000,
     }),

@@ -19,6 +19,7 @@ import { recovery } from './recovery.ts';
 import { reopenFirstRead } from './reopen-first-read.ts';
 import { serialInsert, serialInsertDeferred } from './serial-insert.ts';
 import { sustainedLogWrites } from './sustained-log-writes.ts';
+import { tabs } from './tabs.ts';
 import { threadFloor } from './thread-floor.ts';
 import { transactions } from './transactions.ts';
 
@@ -43,6 +44,7 @@ export const SCENARIOS: readonly Scenario[] = [
   liveMany,
   liveWindow,
   liveStorm,
+  tabs,
   deleteMany,
   churn,
   diskBytes,

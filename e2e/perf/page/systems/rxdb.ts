@@ -24,11 +24,11 @@ const schemaWith = (indexes: 'two' | 'none'): RxJsonSchema<TaskDocument> => ({
 });
 
 export const system: System = {
-  async open({ name, indexes }): Promise<Session> {
+  async open({ name, indexes, tabs }): Promise<Session> {
     const database = await createRxDatabase({
       name,
       storage: getRxStorageDexie(),
-      multiInstance: false,
+      multiInstance: tabs === 'several',
       eventReduce: true,
     });
     const { tasks } = await database.addCollections<{ tasks: { schema: RxJsonSchema<TaskDocument> } }>({

@@ -1,11 +1,13 @@
-import { createIndexes, createStore, type Row } from 'tinybase';
+import { createIndexes, createMergeableStore, createStore, type Row } from 'tinybase';
 import { createIndexedDbPersister } from 'tinybase/persisters/persister-indexed-db';
+import { createBroadcastChannelSynchronizer } from 'tinybase/synchronizers/synchronizer-broadcast-channel';
 import type { Session, System } from '../system.ts';
 import { filterOf, type TaskDocument } from '../task-document.ts';
 
 export const system: System = {
-  async open({ name, indexes }): Promise<Session> {
-    const store = createStore();
+  async open({ name, indexes, tabs }): Promise<Session> {
+    const shared = tabs === 'several' ? createMergeableStore() : undefined;
+    const store = shared ?? createStore();
     const definitions = createIndexes(store);
     if (indexes === 'two') {
       definitions.setIndexDefinition('status', 'tasks', 'status');
@@ -13,6 +15,8 @@ export const system: System = {
     }
     const persister = createIndexedDbPersister(store, name);
     await persister.load();
+    const synchronizer = shared && createBroadcastChannelSynchronizer(shared, name);
+    await synchronizer?.startSync();
 
     // Changes of one turn share one save: each save rewrites the whole table.
     let saving: Promise<unknown> | undefined;
@@ -24,6 +28,19 @@ export const system: System = {
       await saving;
     };
     const row = (id: string): Row | undefined => (store.hasRow('tasks', id) ? store.getRow('tasks', id) : undefined);
+
+    const range = (project: string, from: number, limit: number): Row[] => {
+      const ids = definitions.getSliceRowIds('project', project);
+      // The slice is sorted by dueAt, so the first row of the range is found by halving.
+      let low = 0;
+      let high = ids.length;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if (Number(store.getCell('tasks', ids[middle]!, 'dueAt')) < from) low = middle + 1;
+        else high = middle;
+      }
+      return ids.slice(low, low + limit).map((id) => store.getRow('tasks', id));
+    };
 
     return {
       async insert(document) {
@@ -37,17 +54,12 @@ export const system: System = {
         await saved();
       },
       get: async (id) => row(id),
-      async range(project, from, limit) {
-        const ids = definitions.getSliceRowIds('project', project);
-        // The slice is sorted by dueAt, so the first row of the range is found by halving.
-        let low = 0;
-        let high = ids.length;
-        while (low < high) {
-          const middle = (low + high) >>> 1;
-          if (Number(store.getCell('tasks', ids[middle]!, 'dueAt')) < from) low = middle + 1;
-          else high = middle;
-        }
-        return ids.slice(low, low + limit).map((id) => store.getRow('tasks', id));
+      range: async (project, from, limit) => range(project, from, limit),
+      async liveRange(project, from, limit, onRows) {
+        const show = (): void => onRows(range(project, from, limit) as unknown as TaskDocument[]);
+        show();
+        const listener = store.addTableListener('tasks', show);
+        return () => void store.delListener(listener);
       },
       async filter(from, owner) {
         const accepts = filterOf(from, owner);
@@ -73,6 +85,7 @@ export const system: System = {
       async close() {
         await persister.save();
         await persister.destroy();
+        await synchronizer?.destroy();
       },
     };
   },
