@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { repositoryFiles, sourceFiles, textOf } from './sources.ts';
 
 const ID = /[A-Z]+-?\d+/;
-const listed = new Set(repositoryFiles('test', 'src', 'worker', 'e2e').filter(isRuleList).flatMap(idsListed));
+const listed = new Set(repositoryFiles('test', 'src', 'worker', 'server', 'e2e').filter(isRuleList).flatMap(idsListed));
 const proven = new Map<string, string>();
 for (const path of sourceFiles('test', 'e2e').filter((file) => !file.endsWith('/rules.test.ts'))) {
   for (const id of idsInTitles(textOf(path))) proven.set(id, path);

@@ -26,7 +26,7 @@ test('no test is left alone or left out', () => {
 });
 
 test('file names are kebab-case', () => {
-  const wrong = sourceFiles('src', 'worker', 'test', 'e2e', 'demo').filter(
+  const wrong = sourceFiles('src', 'worker', 'server', 'test', 'e2e', 'demo').filter(
     (path) => !/^[a-z0-9-]+(\.[a-z0-9-]+)*\.ts$/.test(path.slice(path.lastIndexOf('/') + 1)),
   );
   expect(wrong).toEqual([]);
@@ -34,7 +34,7 @@ test('file names are kebab-case', () => {
 
 test('files stay readable', () => {
   const sizes = texts
-    .filter(({ path }) => /^(src|worker)\/.*\.ts$/.test(path))
+    .filter(({ path }) => /^(src|worker|server)\/.*\.ts$/.test(path))
     .map(({ path, lines }) => ({ path, lines: lines.length }))
     .sort((a, b) => b.lines - a.lines);
   const median = sizes[Math.floor(sizes.length / 2)]?.lines ?? 0;
