@@ -168,7 +168,7 @@ export class ModelRun {
       ...(which > 0.9 && { write, lasts: this.#pick(['once', 'persistent']) }),
     });
     return withTail(storage, {
-      openFolder: async () => folder,
+      folder: Promise.resolve(folder),
       createName: () => `tail-${this.#int(1, 2 ** 40)}`,
       now: () => tails.nowMs,
     });

@@ -16,7 +16,7 @@ const createHome = () => ({ image: createMemoryImage(), tails: new TailImage(), 
 async function open(home: Home, isStolen = false): Promise<Engine> {
   const folder = createMemoryTailFolder(home.tails);
   const storage = withTail(createMemoryStorage(home.image), {
-    openFolder: async () => folder,
+    folder: Promise.resolve(folder),
     createName: () => `tail-${home.tails.files.size}`,
     now: () => home.tails.nowMs,
     isLeased: isStolen ? undefined : () => home.isLeased,

@@ -66,7 +66,7 @@ export async function openTab(origin: Origin, name: string, life: Life = { isDea
       const folder = createMemoryTailFolder(tails, { isDead: () => life.isDead });
       engine = await openEngineOn(
         withTail(storage, {
-          openFolder: async () => folder,
+          folder: Promise.resolve(folder),
           createName: () => `tail-${world.below(2 ** 30)}`,
           now: platform.now,
           isLeased,

@@ -38,7 +38,7 @@ function open(
 ): Storage & { folder: MemoryTailFolder } {
   const folder = createMemoryTailFolder(home.tails, faults);
   const storage = withTail(inner, {
-    openFolder: async () => folder,
+    folder: Promise.resolve(folder),
     createName: () => `tail-${++names}`,
     now: () => home.tails.nowMs,
   });
@@ -291,7 +291,7 @@ describe('tailed log', () => {
     const storage = await opened(home);
     await storage.log.append(append(2));
     const unreachable = withTail(createMemoryStorage(home.image), {
-      openFolder: () => Promise.reject(new DOMException('No.', 'SecurityError')),
+      folder: Promise.reject(new DOMException('No.', 'SecurityError')),
       createName: () => 'x',
       now: () => 0,
     });
@@ -306,7 +306,7 @@ describe('tailed log', () => {
   test('[B18] without such files the store takes everything', async () => {
     const home = createHome();
     const storage = withTail(createMemoryStorage(home.image), {
-      openFolder: () => Promise.reject(new TypeError('No such files.')),
+      folder: Promise.reject(new TypeError('No such files.')),
       createName: () => 'x',
       now: () => 0,
     });

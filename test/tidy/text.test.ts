@@ -21,6 +21,10 @@ test('work that is left to do has an issue', () => {
   expect(find(mark)).toEqual([]);
 });
 
+test('no module makes an error with a stack while it is loaded', () => {
+  expect(find(/^(export )?(const|let) .*= (new )?\w*Error\(/, /^(src|worker)\/.*\.ts$/)).toEqual([]);
+});
+
 test('no test is left alone or left out', () => {
   expect(find(/\b(test|it|describe)\.(only|skip|todo)\b\(/, /\.test\.ts$/)).toEqual([]);
 });

@@ -2,7 +2,14 @@
 import { toLsn } from '../../src/base/ids.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { EngineOptions } from '../../src/protocol/engine-api.ts';
-import { createMemoryImage, createMemoryStorage, openIdbStorage, type Storage, withTail } from '../storage/index.ts';
+import {
+  createMemoryImage,
+  createMemoryStorage,
+  openIdbStorage,
+  type Storage,
+  type TailFolder,
+  withTail,
+} from '../storage/index.ts';
 import { holdStoreLock, LOCK_TIMEOUT_MS } from '../tabs/index.ts';
 import { recover } from '../transactions/index.ts';
 import { createDeflateRaw } from '../wal/index.ts';
@@ -30,9 +37,11 @@ export async function openEngine(
     setTimer: platform.setTimer,
   }).then((release) => ({ release, isStolen: false })),
 ): Promise<Engine> {
-  // The database opens while the lock is waited for; nothing is read before it is held.
+  // The database and the tail's folder open while the lock is waited for; nothing is read before it is held.
   const opening = openStorage(options, platform);
   opening.catch(() => undefined);
+  const folder = options.storage[0] === 'memory' ? undefined : platform.tails?.openFolder(options.name);
+  folder?.catch(() => undefined);
   const hold = await holding.catch(async (error) => {
     await opening.then(
       (storage) => storage.close(),
@@ -41,7 +50,7 @@ export async function openEngine(
     throw error;
   });
   try {
-    return await openEngineOn(tailed(await opening, options, platform), options, platform, hold);
+    return await openEngineOn(tailed(await opening, folder, platform), options, platform, hold);
   } catch (error) {
     hold.release();
     throw error;
@@ -49,10 +58,10 @@ export async function openEngine(
 }
 
 /** With the lock held: a tail belongs to one writer. */
-function tailed(storage: Storage, { name }: EngineOptions, { tails, now }: EnginePlatform): Storage {
-  if (tails === undefined || storage.kind !== 'indexeddb') return storage;
+function tailed(storage: Storage, folder: Promise<TailFolder> | undefined, { tails, now }: EnginePlatform): Storage {
+  if (tails === undefined || folder === undefined || storage.kind !== 'indexeddb') return storage;
   return withTail(storage, {
-    openFolder: () => tails.openFolder(name),
+    folder,
     createName: tails.createName,
     now,
     isLeased: tails.isLeased,

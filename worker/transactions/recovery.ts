@@ -3,6 +3,7 @@
  * longest sound prefix of the log and reports what it dropped (B7); it writes nothing.
  */
 import { toLsn } from '../../src/base/ids.ts';
+import { RECORD_BYTES_MAX } from '../../src/base/limits.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { RecoveryReport } from '../../src/protocol/engine-api.ts';
 import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
@@ -11,6 +12,7 @@ import type { Storage } from '../storage/index.ts';
 import { type Compression, quarantineTail, readWal } from '../wal/index.ts';
 import { type Commit, decodeCommits, type Operation } from './commit-format.ts';
 import { DELETE_TOGETHER_MIN, deleteRows, type RowDeletes } from './delete-rows.ts';
+import { LOOK_AHEAD_ROWS_MAX, loadPaths } from './load-paths.ts';
 import { RowInserts, sourceOf } from './row-inserts.ts';
 import { CATALOGUE_FORMAT, type Catalogue, decodeCatalogue, StoreState } from './store-state.ts';
 import { applyWrite, presentRow, type RowChange } from './write-task.ts';
@@ -40,6 +42,9 @@ const EMPTY: Catalogue = {
   collections: [],
 };
 
+/** Roots of trees that are read at once: what is asked first needs some of them. */
+const ROOTS_READ_MAX = 16;
+
 export async function recover(options: {
   readonly storage: Storage;
   readonly cacheBytesMax: number;
@@ -50,6 +55,10 @@ export async function recover(options: {
   const catalogue = superblock === undefined ? EMPTY : decodeCatalogue(superblock.bytes);
   const state = new StoreState(storage, options);
   state.load(catalogue);
+  // While the log is read. Whoever needs a page that cannot be read is told then.
+  const roots = state.trees.map(({ head }) => head.root).filter((root) => typeof root === 'number');
+  const rootsMax = Math.min(ROOTS_READ_MAX, options.cacheBytesMax / RECORD_BYTES_MAX);
+  void state.space.load(roots.slice(0, rootsMax)).catch(() => undefined);
   const reading = readWal({ log: storage.log, after: toLsn(catalogue.floor), compression: options.compression });
   const replay = new Replay(state);
   let logBytes = 0;
@@ -128,10 +137,11 @@ class Replay {
   async flush(): Promise<void> {
     const collection = this.#collection;
     if (collection === undefined || this.#rows.size === 0) return;
+    const { space } = this.#state;
+    if (this.#rows.size <= LOOK_AHEAD_ROWS_MAX) await loadPaths(space, collection, this.#rows);
     const keys = [...this.#rows.keys()].sort();
     const rows = keys.map((key) => this.#rows.get(key)!);
     this.#rows.clear();
-    const { space } = this.#state;
     const { primary } = collection;
     const isFresh = space.whenResident(() => primary.isBelow(keys[0]!) || !keys.some((key) => primary.has(key)));
     if (isFresh instanceof Promise ? await isFresh : isFresh) {

@@ -41,7 +41,7 @@ export type TailedLogOptions = {
   readonly store: LogStore;
   readonly meta: MetaStore;
   /** Rejects where the browser has no such files. */
-  readonly openFolder: () => Promise<TailFolder>;
+  readonly folder: Promise<TailFolder>;
   /** A name that no tail has had. */
   readonly createName: () => string;
   readonly now: () => number;
@@ -164,8 +164,7 @@ export class TailedLog implements LogStore {
   }
 
   async #open(): Promise<void> {
-    const { meta, openFolder } = this.#options;
-    const folder = openFolder();
+    const { meta, folder } = this.#options;
     folder.catch(() => undefined);
     const name = await meta.get(TAIL_KEY);
     const isNamed = typeof name === 'string';

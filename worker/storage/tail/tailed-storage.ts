@@ -5,7 +5,7 @@ import { TailedLog } from './tailed-log.ts';
 
 export type TailOptions = {
   /** Rejects where the browser has no such files. */
-  readonly openFolder: () => Promise<TailFolder>;
+  readonly folder: Promise<TailFolder>;
   /** A name that no tail has had. */
   readonly createName: () => string;
   readonly now: () => number;
