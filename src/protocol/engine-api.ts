@@ -69,7 +69,7 @@ export type WriteOutcome = {
 export type WriteOptions = {
   readonly durability: Durability | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Of a call that may come again, from another tab than the leader's: it is then answered and not repeated. */
+  /** Of a call that may come again, under another leader: it is then answered and not repeated. */
   readonly origin?: CallOrigin | undefined;
 };
 
@@ -79,6 +79,8 @@ export type CallOrigin = {
   readonly call: number;
   /** Of a `replace` that does an update: the update answers its row, or how many rows it changed. */
   readonly answers?: 'row' | 'count' | undefined;
+  /** Of the page beside this engine: as long as the engine lives, it does not come again. */
+  readonly isOwn?: true | undefined;
 };
 
 /** Rows of a query at one snapshot. Must be closed, unless `next` has answered `done`. */
@@ -272,7 +274,7 @@ export interface EngineApi {
   fence(): Promise<void>;
   /** Another has the store: nothing more is written, and calls are told. */
   supersede(cause: StoreError): void;
-  /** What a call of another tab was answered that was done before, by this engine or one before it. */
+  /** What a call was answered that was done before: another tab's by this engine, and any by one before it. */
   answered(origin: CallOrigin): MaybePromise<WriteOutcome> | undefined;
   /** A client will not repeat its calls below a number. */
   forgetAnswered(client: string, below: number): void;

@@ -38,6 +38,8 @@ export type LiveListener = {
 export interface LiveSubscription {
   /** What has changed since the last time; the first time everything. Undefined when there is nothing new. */
   take(): LiveUpdate | undefined;
+  /** The rows as they were taken last; of a count, or before the first time, undefined. Also after the end. */
+  readonly taken: readonly Row[] | undefined;
   /** Safe to repeat. */
   close(): void;
 }

@@ -54,10 +54,14 @@ export async function openTab(origin: Origin, name: string, life: Life = { isDea
     openEngine: async ({ holding, isLeased }) => {
       const hold = await holding;
       // A request takes a moment, and one of a dead tab is never answered.
-      const storage = interceptStorage(createMemoryStorage(image), (_, run) =>
+      const storage = interceptStorage(createMemoryStorage(image), (operation, run) =>
         life.isDead
           ? new Promise(() => undefined)
           : new Promise((resolve, reject) => {
+              if (operation === 'log.append' && world.chance(world.faults.unknown ?? 0)) {
+                if (world.chance(0.5)) run().catch(() => undefined);
+                return void world.after(1, life, () => reject(new StoreError('storage/outcome-unknown', 'Cut off.')));
+              }
               const done = run();
               done.catch(() => undefined);
               world.after(world.random() * 2, life, () => void done.then(resolve, reject));

@@ -17,6 +17,9 @@ type Tally = {
   /** Increments of its own row, by what became of them. */
   done: number;
   unknown: number;
+  /** The same for its transactions. */
+  moves: number;
+  unknownMoves: number;
   readonly created: Set<string>;
   /** The answers of its own increments: each must be one more than the one before. */
   readonly answers: number[];
@@ -40,7 +43,8 @@ export class TabsRun {
   writes = 0;
   transfers = 0;
   freezes = 0;
-  superseded = 0;
+  replaced = 0;
+  givenUp = 0;
   timeouts = 0;
   readonly #freezes: boolean;
 
@@ -54,20 +58,28 @@ export class TabsRun {
   async run(steps: number): Promise<void> {
     const { world } = this;
     world.faults = world.chance(0.5) ? { lost: 0.05, doubled: 0.05, delayMs: 8 } : { lost: 0, doubled: 0, delayMs: 2 };
+    if (world.chance(0.3)) world.faults = { ...world.faults, unknown: 0.02 };
     for (let step = 0; step < steps; step++) {
       this.#step();
       // A life with frozen tabs takes as long as they do.
       await world.run(world.random() * (this.#freezes ? 200 : 12));
       this.#assertOneLeader();
+      this.#noteReplaced();
     }
     world.faults = { lost: 0, doubled: 0, delayMs: 2 };
     await world.run(Math.max(0, ...this.#alive.map(({ tab }) => (tab.life.frozenUntilMs ?? 0) - world.nowMs)));
     if (this.#alive.length === 0) this.#open();
+    // Those that were stopped go on writing.
+    for (let round = 0; round < 5; round++) {
+      for (const tally of this.#alive) this.#increment(tally);
+      await world.run(100);
+    }
     const isQuiet = (): boolean => this.#opening === 0 && this.#alive.every(({ pending }) => pending === 0);
     const healed = await world.run(HEAL_MS, isQuiet);
     this.#assert(healed, `Calls never settle: ${this.#alive.map(({ pending }) => pending)}, opening ${this.#opening}.`);
     // Live queries come last.
     await world.run(2_000);
+    this.#noteReplaced();
     await this.#compare();
   }
 
@@ -107,6 +119,8 @@ export class TabsRun {
           tab,
           done: 0,
           unknown: 0,
+          moves: 0,
+          unknownMoves: 0,
           created: new Set(),
           answers: [],
           seen: [],
@@ -122,13 +136,15 @@ export class TabsRun {
             tally.emissions++;
           },
           error: (error) => {
-            if (isSuperseded(error)) this.#supersede(tally);
+            if (isGivenUp(error)) this.#reload(tally);
             else if (!life.isDead) this.#errors.push(`live query of ${name}: ${error}`);
           },
         });
       },
       (error) => {
         this.#opening--;
+        // Its storage failed before it was open: it is told, and may try again.
+        if (error.code === 'storage/outcome-unknown') return this.world.kill(life);
         this.#errors.push(`opening ${name}: ${error}`);
       },
     );
@@ -144,7 +160,7 @@ export class TabsRun {
       },
       (error) => {
         tally.pending--;
-        if (isSuperseded(error)) return this.#supersede(tally);
+        if (isGivenUp(error)) return this.#reload(tally);
         // The leader was frozen for longer than the call may take.
         if (this.#freezes && isTimeout(error)) {
           this.timeouts++;
@@ -183,12 +199,19 @@ export class TabsRun {
   #transfer(tally: Tally): void {
     const [from, to] = [`account ${this.world.below(3)}`, `account ${this.world.below(3)}`];
     if (from === to) return;
+    const { name } = tally.tab;
+    tally.unknownMoves++;
     const moving = tally.tab.transaction(async (rows) => {
+      // Were it done twice, this would tell.
+      const own = await rows.get(`moves of ${name}`);
+      await rows.put({ id: `moves of ${name}`, n: ((own?.['n'] ?? 0) as number) + 1, shared: false });
       const [has, gets] = await rows.getMany([from, to]);
       await rows.put({ id: from, n: ((has?.['n'] ?? 0) as number) - 1, shared: false, account: true });
       await rows.put({ id: to, n: ((gets?.['n'] ?? 0) as number) + 1, shared: false, account: true });
     });
     this.#call(tally, moving, () => {
+      tally.unknownMoves--;
+      tally.moves++;
       this.transfers++;
     });
   }
@@ -202,12 +225,24 @@ export class TabsRun {
     this.world.kill(tab.life);
   }
 
-  /** It was frozen while it led, and others have taken over: its application would open the store again. */
-  #supersede({ tab }: Tally): void {
+  /** Its storage has failed again and again. Its application opens the store again, which is another tab here. */
+  #reload({ tab }: Tally): void {
     if (tab.life.isDead) return;
-    this.superseded++;
+    this.givenUp++;
     this.world.kill(tab.life);
   }
+
+  /** Tabs that led when they were stopped, and do not any more. */
+  #noteReplaced(): void {
+    for (const tab of this.#stoppedLeaders) {
+      if ((tab.life.frozenUntilMs ?? 0) > this.world.nowMs || (tab.store.isLeader === true && !tab.life.isDead))
+        continue;
+      this.#stoppedLeaders.delete(tab);
+      if (!tab.life.isDead) this.replaced++;
+    }
+  }
+
+  readonly #stoppedLeaders: Set<SimTab> = new Set();
 
   /** The tab is stopped, for a moment or so long that the others take over; then it goes on as if nothing had been. */
   #freeze(tally: Tally): void {
@@ -216,6 +251,7 @@ export class TabsRun {
     for (let count = world.below(4); count > 0; count--) this.#increment(tally);
     const ms = world.chance(0.3) ? world.random() * 2_000 : 5_000 + world.random() * 15_000;
     tab.life.frozenUntilMs = world.nowMs + ms;
+    if (tab.store.isLeader === true) this.#stoppedLeaders.add(tab);
     this.freezes++;
   }
 
@@ -254,7 +290,14 @@ export class TabsRun {
     this.#assert(await this.world.run(HEAL_MS, () => found !== undefined), 'Nobody answers.');
     const byId = new Map(found!.map((row) => [row['id'] as string, row]));
     this.#assert(byId.size === found!.length, 'A row is there twice.');
-    for (const { tab, done, unknown, created, answers, isUncertain } of [...this.#tallies, ...this.#closed]) {
+    for (const tally of [...this.#tallies, ...this.#closed]) {
+      const { tab, done, unknown, created, answers, isUncertain } = tally;
+      const moves = (byId.get(`moves of ${tab.name}`)?.['n'] ?? 0) as number;
+      const movesMost = tab.life.isDead || isUncertain ? tally.moves + tally.unknownMoves : tally.moves;
+      this.#assert(
+        moves >= tally.moves && moves <= movesMost,
+        `${tab.name} was told of ${tally.moves} transactions, and has ${moves}.`,
+      );
       const n = (byId.get(`own ${tab.name}`)?.['n'] ?? 0) as number;
       const most = tab.life.isDead || isUncertain ? done + unknown : done;
       this.#assert(
@@ -287,11 +330,8 @@ export class TabsRun {
   }
 }
 
-/** What a tab is told whose store others have taken over. What it did not hear of before may be stored or not. */
-const isSuperseded = (error: unknown): boolean =>
-  ['engine/superseded', 'engine/poisoned', 'storage/log-collision', 'storage/generation-mismatch'].includes(
-    (error as { code?: string } | undefined)?.code ?? '',
-  );
+/** There was no way on for the tab. */
+const isGivenUp = (error: unknown): boolean => (error as { code?: string } | undefined)?.code === 'engine/poisoned';
 
 const isTimeout = (error: unknown): boolean =>
   ['call/timeout', 'transaction/timeout'].includes((error as { code?: string } | undefined)?.code ?? '');

@@ -14,6 +14,8 @@ export type ChannelFaults = {
   readonly doubled: number;
   /** Milliseconds that it may take; messages may overtake each other. */
   readonly delayMs: number;
+  /** Chance that an append to the log's store is cut off: whether it was done is not known. */
+  readonly unknown?: number;
 };
 
 /** What happens in a tab happens only as long as it lives. */

@@ -26,10 +26,26 @@ test('[MIG-5] the example of a migrated batch is what is written, and reads back
   expect(decodeCommits(Uint8Array.from(bytes))).toEqual(commits);
 });
 
+test('[T4] the example of a call of the leader is what is written, and reads back; so does each kind of answer', () => {
+  const answered = { type: 'answered', isOwn: true, client: 'a1', call: 9 } as const;
+  const remove = { type: 'delete', collection: 1, keys: ['t1'] } as const;
+  const commits = [[remove, { ...answered, answer: { type: 'value', value: true } }]] as const;
+  const bytes = encodeCommits(commits).flatMap((part) => [...part]);
+  expect(bytes).toEqual(
+    bytesOfExample(readFileSync('worker/transactions/FORMAT.md', 'utf8'), 'An example of version 4'),
+  );
+  const values = [undefined, false, true, 0, -1, 2 ** 53, 0.5].map((value) => ({ type: 'value', value }) as const);
+  const all = [...values, { type: 'row', collection: 3, key: 't\ud800' } as const].map(
+    (answer) => [remove, { ...answered, answer }] as const,
+  );
+  const written = encodeCommits(all).flatMap((part) => [...part]);
+  expect(decodeCommits(Uint8Array.from(written))).toEqual(all);
+});
+
 test('[MIG-5] only commits of a migration have the version that older packages refuse', () => {
   const versionOf = (change: CatalogueChange): number | undefined =>
     encodeCommits([[{ type: 'catalogue', change }]])[0]?.[0];
   expect(versionOf({ type: 'drop-index', collection: 1, name: 'n' })).toBe(1);
   expect(versionOf({ type: 'end-migration', collection: 1, version: 2 })).toBe(2);
-  expect(() => decodeCommits(Uint8Array.of(4, 0, 0))).toThrow('knows 3');
+  expect(() => decodeCommits(Uint8Array.of(5, 0, 0))).toThrow('knows 4');
 });

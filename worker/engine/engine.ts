@@ -74,6 +74,8 @@ export type EngineParts = {
   readonly nextLsn: Lsn;
   /** Frees the store's lock. */
   readonly release: () => void;
+  /** Nothing more is written. Before anybody else is told. */
+  readonly onPoisoned: ((error: StoreError) => void) | undefined;
 };
 
 type Listener = (events: readonly ChangeEvent[]) => void;
@@ -98,7 +100,7 @@ export class Engine implements EngineApi {
   #life: EngineState = 'opening';
   #poison: StoreError | undefined;
 
-  constructor({ storage, recovered, epoch, options, platform, nextLsn, release }: EngineParts) {
+  constructor({ storage, recovered, epoch, options, platform, nextLsn, release, onPoisoned }: EngineParts) {
     this.#storage = storage;
     this.#options = options;
     this.#platform = platform;
@@ -140,6 +142,7 @@ export class Engine implements EngineApi {
       onPoisoned: (error) => {
         if (this.#life !== 'closing') this.#life = 'poisoned';
         this.#poison = error;
+        onPoisoned?.(error);
         this.#live.fail(error);
         this.#transactions.endAll(error);
         // Whoever has the store now must find it as it was.

@@ -23,6 +23,8 @@ export type FollowersOptions = {
   readonly status: StoreStatus;
   /** Digest of this tab's definitions. */
   readonly definitions: string;
+  /** Of this leader. */
+  readonly name: string;
 };
 
 export class Followers {
@@ -42,7 +44,8 @@ export class Followers {
 
   onHello({ tab, protocol, definitions }: Extract<CommonMessage, { type: 'hello' }>): void {
     const present = this.#followers.get(tab);
-    const { options, openChannel, tab: leader } = this.#options.shared;
+    const { name: leader } = this.#options;
+    const { options, openChannel } = this.#options.shared;
     if (protocol !== TABS_PROTOCOL || definitions !== this.#options.definitions) {
       const channel = openChannel(followerChannelName(options.name, tab));
       const refused: FollowerMessage = { type: 'refused', leader, error: errorToWire(differs(options.name)) };
@@ -65,7 +68,7 @@ export class Followers {
   }
 
   #serve(tab: string): Follower {
-    const { engine, shared } = this.#options;
+    const { engine, shared, name } = this.#options;
     const { options, openChannel, setTimer } = shared;
     const channel = openChannel(followerChannelName(options.name, tab));
     const port: ServedPort = {
@@ -75,7 +78,7 @@ export class Followers {
     };
     const session = new Session({
       side: 'leader',
-      leader: shared.tab,
+      leader: name,
       post: (message) => channel.post(message),
       setTimer,
       onMessage: (data) => {

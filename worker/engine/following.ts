@@ -31,7 +31,7 @@ export type FollowingOptions = {
   readonly onJoined: (status: StoreStatus) => void;
   readonly onRefused: (error: StoreError) => void;
   /** The store's lock is ours. */
-  readonly onLock: (release: () => void, how: 'inherited' | 'stolen') => void;
+  readonly onLock: (release: () => void, how: 'granted' | 'stolen') => void;
   /** It has been taken from us since. */
   readonly onLost: () => void;
 };
@@ -54,7 +54,7 @@ export class Following {
     this.#own = openChannel(followerChannelName(store, tab));
     this.#own.onMessage = (message) => this.#onOwn(message as FollowerMessage);
     void awaitLock({ locks, name: storeLockName(store), onLost }, this.#waiting.signal).then((release) => {
-      if (release !== undefined) this.#onLock(release, 'inherited');
+      if (release !== undefined) this.#onLock(release, 'granted');
     });
     this.#watch = new LeaderWatch({
       ...shared,
@@ -85,7 +85,7 @@ export class Following {
     this.#own.close();
   }
 
-  #onLock(release: () => void, how: 'inherited' | 'stolen'): void {
+  #onLock(release: () => void, how: 'granted' | 'stolen'): void {
     if (this.#isEnded) release();
     else this.#options.onLock(release, how);
   }
@@ -115,7 +115,7 @@ export class Following {
     const { page, known, shared, onJoined } = this.#options;
     this.#stopHello?.();
     if (this.#session?.leader === leader) return this.#session.repeat();
-    // It comes late, or from one that was frozen and does not know yet. A tab leads once in its life.
+    // It comes late, or from one that was frozen and does not know yet.
     if (epoch < known.epoch || known.left.has(leader)) return;
     known.epoch = epoch;
     if (this.#session !== undefined) known.left.add(this.#session.leader);

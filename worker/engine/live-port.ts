@@ -38,6 +38,7 @@ export class LivePort {
   readonly #send: Send;
   /** Queries with something new, in the order in which they are served. */
   readonly #waiting = new Set<Open>();
+  readonly #opens = new Set<Open>();
   #credit = LIVE_MESSAGES_MAX;
   #isScheduled = false;
 
@@ -55,14 +56,37 @@ export class LivePort {
       },
       onError: (error) => {
         this.#waiting.delete(open);
+        this.#opens.delete(open);
         onError(error);
       },
     });
     const open: Open = { id, subscription, begun: undefined, sent: 0 };
+    this.#opens.add(open);
     return () => {
       this.#waiting.delete(open);
+      this.#opens.delete(open);
       subscription.close();
     };
+  }
+
+  /**
+   * For another leader, which goes on from what the page has: tells the rest of what was begun, and answers the rows of
+   * each query, by its call. Nothing is told after that.
+   */
+  leave(): ReadonlyMap<number, readonly Row[]> {
+    this.#credit = 0;
+    const rowsById = new Map<number, readonly Row[]>();
+    for (const open of this.#opens) {
+      for (let isLeft = open.begun !== undefined; isLeft; ) {
+        const message = new LiveMessage();
+        message.add(open);
+        isLeft = open.begun !== undefined;
+        this.#send(...message.toReply());
+      }
+      const { taken } = open.subscription;
+      if (taken !== undefined) rowsById.set(open.id, taken);
+    }
+    return rowsById;
   }
 
   /** The page has taken a message. */

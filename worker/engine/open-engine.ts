@@ -22,6 +22,8 @@ export type StoreHold = {
   readonly release: () => void;
   /** It was taken from a writer that may still live: the epoch is then above any that such a writer can have. */
   readonly isStolen: boolean;
+  /** Told first of all when the engine can write nothing more: calls that fail of it have not been answered yet. */
+  readonly onPoisoned?: (error: StoreError) => void;
 };
 
 const ALONE: StoreHold = { release: () => undefined, isStolen: false };
@@ -73,7 +75,7 @@ export async function openEngineOn(
   storage: Storage,
   options: EngineOptions,
   platform: EnginePlatform,
-  { release, isStolen }: StoreHold = ALONE,
+  { release, isStolen, onPoisoned }: StoreHold = ALONE,
 ): Promise<Engine> {
   const compression = platform.streams === undefined ? undefined : createDeflateRaw(platform.streams);
   try {
@@ -87,6 +89,7 @@ export async function openEngineOn(
       platform,
       nextLsn: toLsn(recovered.lastLsn + 1),
       release,
+      onPoisoned,
     });
     await engine.start();
     return engine;

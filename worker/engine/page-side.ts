@@ -2,24 +2,26 @@
  * The port of a tab's own page, whoever leads: what was asked and not answered, and what the page has of its live
  * queries, so that another leader can go on with both (T4, TAB-1).
  */
-import { errorToWire, StoreError } from '../../src/base/store-error.ts';
-import type { EngineOptions } from '../../src/protocol/engine-api.ts';
+import { errorToWire, type StoreError } from '../../src/base/store-error.ts';
+import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
 import { type ClientMessage, ERROR, type ServerMessage } from '../../src/protocol/messages.ts';
 import { LiveMirror, Unanswered } from '../tabs/index.ts';
-import type { ServedPort } from './port-server.ts';
+import { PortServer, type ServedPort } from './port-server.ts';
 
 export class PageSide {
   readonly #port: MessagePort;
   readonly #collections: EngineOptions['collections'];
   readonly #unanswered = new Unanswered();
   readonly #mirror = new LiveMirror((call) => this.#keyOf(call));
+  /** Of an engine in this tab. */
+  #server: PortServer | undefined;
 
   constructor(port: MessagePort, collections: EngineOptions['collections']) {
     this.#port = port;
     this.#collections = collections;
   }
 
-  /** The page will not be answered again below this number. */
+  /** Answers of calls below this number are not needed any more. */
   get done(): number {
     return this.#unanswered.done;
   }
@@ -46,43 +48,55 @@ export class PageSide {
     return messages;
   }
 
-  /** For an engine of this tab. */
-  get port(): MessagePort {
-    return this.#port;
-  }
-
-  /** The same, until it has told all live queries that another leader had told before. */
-  mirrored(): ServedPort {
+  /** An engine of this tab answers from now on, also what was asked of others. `client` names the tab. */
+  serve(engine: EngineApi, client: string): void {
     const port = this.#port;
-    const mirrored: ServedPort = {
+    const served: ServedPort = {
       onmessage: null,
-      postMessage: (message, transfer = []) => {
-        if (this.#mirror.isWaiting) port.postMessage(this.#mirror.take(message));
-        else port.postMessage(message, transfer);
+      postMessage: (replies, transfer = []) => {
+        if (this.#served !== served) return;
+        this.#unanswered.note(replies);
+        if (!this.#mirror.isWaiting) return port.postMessage(replies, transfer);
+        port.postMessage(this.#mirror.take(replies));
+        // From here on the engine knows what the page has.
+        if (!this.#mirror.isWaiting) this.#mirror.clear();
       },
-      close: () => port.close(),
+      close: () => undefined,
     };
-    port.onmessage = (event) => mirrored.onmessage?.(event);
-    return mirrored;
+    this.#served = served;
+    const backlog = this.forNext();
+    port.onmessage = (event: MessageEvent<ClientMessage>) => {
+      this.#unanswered.add(event.data);
+      engine.forgetAnswered(client, this.#unanswered.done);
+      served.onmessage?.(event);
+    };
+    this.#server = new PortServer(engine, served, { client, isOwn: true, backlog });
   }
 
-  /** The store cannot be opened here any more: every call is told, now and later. */
+  #served: ServedPort | undefined;
+
+  /** The engine of this tab leads no more: it answers nothing from now on, and what is open waits for another leader. */
+  leave(): void {
+    if (this.#server === undefined) return;
+    this.#mirror.seed(this.#server.leaveLive());
+    this.#served = undefined;
+    this.#server.stop();
+    this.#server = undefined;
+  }
+
+  /** Nobody can go on: every call is told, now and later. */
   failAll(error: StoreError): void {
-    const poisoned = errorToWire(
-      new StoreError('engine/poisoned', `The store could not be taken over: ${error.message}`, {
-        details: { code: error.code },
-        cause: error,
-        hint: 'Close the store and open it again.',
-      }),
-    );
+    const wire = errorToWire(error);
     const fail = (ids: readonly number[]): void => {
-      if (ids.length > 0) this.#port.postMessage(ids.map((id) => [id, ERROR, poisoned]));
+      if (ids.length > 0) this.#port.postMessage(ids.map((id) => [id, ERROR, wire]));
     };
     fail(this.#unanswered.ids);
     this.#port.onmessage = ({ data }: MessageEvent<ClientMessage>) => fail(data[0].map(([, id]) => id));
   }
 
+  /** With the answers that are ready. */
   close(): void {
+    this.#server?.stop();
     this.#port.close();
   }
 

@@ -123,17 +123,17 @@ export type ServedPort = {
 export type ServeOptions = {
   /** Names the client when its calls may come again: they are then done once. */
   readonly client?: string;
-  /** Not to be remembered: of the leader's own page, which ends with it. Its `client` is who it was before. */
-  readonly isLocal?: boolean;
+  /** It is the page beside the engine: what it was answered has reached it. */
+  readonly isOwn?: true;
   /** Messages that came before. */
   readonly backlog?: readonly ClientMessage[];
 };
 
-class PortServer {
+export class PortServer {
   readonly #engine: EngineApi;
   readonly #port: ServedPort;
   readonly #client: string | undefined;
-  readonly #isLocal: boolean;
+  readonly #isOwn: true | undefined;
   readonly #running = new Map<number, Running>();
   readonly #live: LivePort;
   readonly #transactions: TransactionPort;
@@ -141,11 +141,11 @@ class PortServer {
   /** Calls that wait for a migration. */
   #parked = 0;
 
-  constructor(engine: EngineApi, port: ServedPort, { client, isLocal = false, backlog = [] }: ServeOptions) {
+  constructor(engine: EngineApi, port: ServedPort, { client, isOwn, backlog = [] }: ServeOptions) {
     this.#engine = engine;
     this.#port = port;
     this.#client = client;
-    this.#isLocal = isLocal;
+    this.#isOwn = isOwn;
     this.#transactions = new TransactionPort(engine);
     this.#live = new LivePort(engine, (reply, bytes) => {
       if (bytes === undefined) this.#reply(reply);
@@ -153,6 +153,11 @@ class PortServer {
     });
     port.onmessage = ({ data }: MessageEvent<ClientMessage>) => this.#receive(data);
     for (const message of backlog) this.#receive(message);
+  }
+
+  /** See LivePort. */
+  leaveLive(): ReadonlyMap<number, readonly Row[]> {
+    return this.#live.leave();
   }
 
   stop(): void {
@@ -406,7 +411,8 @@ class PortServer {
   }
 
   #originOf(call: number, answers?: 'row' | 'count'): CallOrigin | undefined {
-    return this.#client === undefined || this.#isLocal ? undefined : { client: this.#client, call, answers };
+    const client = this.#client;
+    return client === undefined ? undefined : { client, call, answers, isOwn: this.#isOwn };
   }
 
   #exchange(id: number): RowExchange {

@@ -9,30 +9,31 @@
  */
 import { crc32c } from '../../src/base/crc32c.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import type { EngineApi } from '../../src/protocol/engine-api.ts';
-import type { ClientMessage } from '../../src/protocol/messages.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
 import type { CommonMessage } from '../../src/protocol/tabs.ts';
-import {
-  awaitLock,
-  commonChannelName,
-  LEASE_MS,
-  Lease,
-  storeLockName,
-  type TabChannel,
-  tabLockName,
-  tryLock,
-} from '../tabs/index.ts';
-import { type ServedStore, toStatus } from './control.ts';
-import { Followers } from './followers.ts';
+import { awaitLock, commonChannelName, storeLockName, type TabChannel, tabLockName, tryLock } from '../tabs/index.ts';
+import type { ServedStore } from './control.ts';
 import { Following, KnownLeaders } from './following.ts';
-import type { StoreHold } from './open-engine.ts';
+import { Leading } from './leading.ts';
 import { PageSide } from './page-side.ts';
-import { servePort } from './port-server.ts';
-import { isSilent, lockStolen, type SharedStoreOptions } from './shared-store-options.ts';
+import { isSilent, type SharedStoreOptions } from './shared-store-options.ts';
 
 /** How long a tab waits for the lock or a leader before its opening fails: longer than a frozen one is waited for. */
 const FOLLOW_TIMEOUT_MS = 25_000;
+/** How often a tab goes on after its storage has failed, within how long: then the cause is not a passing one. */
+const FAILURES_MAX = 3;
+const FAILURES_MS = 60_000;
+/** Before that: others come first, and the browser gets over it. */
+const REOPEN_PAUSE_MS = 200;
+/** Failures after which the log is sound, and tells what was stored: opening it again goes on. */
+const CURED_BY_REOPENING: ReadonlySet<string> = new Set([
+  'storage/outcome-unknown',
+  'storage/failed',
+  'storage/quota',
+  'storage/open-failed',
+  'storage/open-timeout',
+  'wal/stopped',
+]);
 
 /** Opens the store here, or joins the tab that has it. */
 export async function openSharedStore(shared: SharedStoreOptions): Promise<ServedStore> {
@@ -49,17 +50,14 @@ class SharedStore implements ServedStore {
   readonly #page: PageSide;
   readonly #known = new KnownLeaders();
   #status: StoreStatus | undefined;
-  /** `heir`: it has the lock, and opens the store. */
-  #role: 'none' | 'leader' | 'follower' | 'heir' | 'ended' = 'none';
-  /** The lock was taken from this tab. */
-  #isLost = false;
-
-  #engine: EngineApi | undefined;
-  #lease: Lease | undefined;
-  #followers: Followers | undefined;
-  #stopServing: (() => void) | undefined;
-
+  /** `heir`: it has the lock, and opens the store. `failed`: the page is told, and others go on. */
+  #role: 'none' | 'leader' | 'follower' | 'heir' | 'failed' | 'ended' = 'none';
+  #leading: Leading | undefined;
   #following: Following | undefined;
+  /** How often this tab has led, or tried to. */
+  #terms = 0;
+  /** When its storage failed and it went on. */
+  #failures: readonly number[] = [];
   readonly #ended = new AbortController();
   #releaseTab: (() => void) | undefined;
   #onJoined: ((status: StoreStatus) => void) | undefined;
@@ -84,14 +82,17 @@ class SharedStore implements ServedStore {
   }
 
   async close(): Promise<void> {
-    const wasLeader = this.#role === 'leader';
+    const leading = this.#role === 'leader' ? this.#leading : undefined;
     this.#end();
-    if (wasLeader) await this.#engine!.close().finally(() => this.#stopServing!());
-    else this.#page.close();
+    try {
+      await leading?.close();
+    } finally {
+      this.#page.close();
+    }
   }
 
   async destroy(): Promise<void> {
-    if (this.#role !== 'leader' || this.#followers!.size > 0) {
+    if (this.#role !== 'leader' || this.#leading!.followers!.size > 0) {
       await this.close();
       throw new StoreError('store/in-use', 'Another tab has the store open: it was closed here, and not destroyed.', {
         details: { name: this.#shared.options.name },
@@ -99,7 +100,7 @@ class SharedStore implements ServedStore {
       });
     }
     this.#end();
-    await this.#engine!.destroy().finally(() => this.#stopServing!());
+    await this.#leading!.destroy().finally(() => this.#page.close());
   }
 
   /** From now on others can see that this tab lives. */
@@ -113,63 +114,69 @@ class SharedStore implements ServedStore {
   /** Opens the engine here when nobody has the lock. Answers whether that was so. */
   async lead(): Promise<boolean> {
     const { locks, options } = this.#shared;
-    const name = storeLockName(options.name);
     const taken = new StoreError('store/in-use', 'Another tab has the store.');
-    const holding = tryLock({ locks, name, onLost: () => this.#lost() }).then((release) => {
+    const leading = this.#createLeading();
+    const holding = tryLock({ locks, name: storeLockName(options.name), onLost: leading.lost }).then((release) => {
       if (release === undefined) throw taken;
-      this.#beginLease();
-      return { release, isStolen: false };
+      return release;
     });
     try {
-      const engine = await this.#openEngine(holding);
-      if (this.#isLost) {
-        // Stolen while it was opening: nothing was answered.
-        await discard(engine);
-        return false;
-      }
-      await this.#serveAll(engine, () => []);
+      await leading.open(holding, 'granted');
+      await this.#serve(leading);
       return true;
     } catch (error) {
-      if (error === taken) return false;
+      await leading.leave();
+      if (error === taken || isTaken(leading.end ?? error)) return false;
       this.#end();
       throw error;
     }
   }
 
-  #openEngine(holding: Promise<StoreHold>): Promise<EngineApi> {
-    return this.#shared.openEngine({ holding, isLeased: () => this.#lease?.isValid === true });
+  #createLeading(): Leading {
+    this.#terms += 1;
+    return new Leading({
+      shared: this.#shared,
+      page: this.#page,
+      name: `${this.#shared.tab}.${this.#terms}`,
+      definitions: this.#definitions,
+      say: (message) => this.#say(message),
+      onEnd: (leading, why) => {
+        if (this.#role === 'leader' && leading === this.#leading) this.#stepDown(leading, why);
+      },
+    });
   }
 
-  #beginLease(): void {
-    const store = this.#shared.options.name;
-    this.#lease = new Lease({ ...this.#shared, store, say: (message) => this.#say(message) });
-    this.#lease.begin();
-  }
-
-  /** The lock was taken from this tab, which seemed to be frozen. */
-  #lost(): void {
-    if (this.#role === 'ended') return;
-    this.#lease?.end();
-    this.#isLost = true;
-    this.#followers?.end();
-    this.#engine?.supersede(lockStolen());
-  }
-
-  /** `takeBacklog`: what this tab's page has asked another leader. */
-  async #serveAll(engine: EngineApi, takeBacklog: () => readonly ClientMessage[]): Promise<void> {
-    const { tab, options } = this.#shared;
-    this.#engine = engine;
-    this.#status = toStatus(await engine.health(), options);
+  async #serve(leading: Leading): Promise<void> {
+    this.#status = await leading.serve();
+    this.#leading = leading;
+    this.#known.epoch = leading.epoch;
     this.#role = 'leader';
-    // The page may have asked more meanwhile.
-    const backlog = takeBacklog();
-    this.#stopServing =
-      backlog.length === 0
-        ? servePort(engine, this.#page.port)
-        : servePort(engine, this.#page.mirrored(), { client: tab, isLocal: true, backlog });
-    const definitions = this.#definitions;
-    this.#followers = new Followers({ shared: this.#shared, engine, status: this.#status, definitions });
-    this.#say({ type: 'leader', leader: tab });
+  }
+
+  /** The engine here can write nothing more. Its tab goes on as a follower, and asks again what was not answered (T7). */
+  #stepDown(leading: Leading, why: StoreError): void {
+    void leading.leave();
+    // What the page was answered from memory is gone: it has to be told.
+    const isPromiseLost = why.details['isPromiseLost'] === true;
+    if (!isPromiseLost && why.code === 'engine/superseded') this.#seekLeader();
+    else if (isPromiseLost || !this.#tryAgain(why.details['code'])) this.#fail(why);
+  }
+
+  /** After a failure of the storage, unless it is no passing one. Answers whether it will be tried. */
+  #tryAgain(code: unknown): boolean {
+    const { now, setTimer } = this.#shared;
+    this.#failures = [...this.#failures.filter((at) => now() - at < FAILURES_MS), now()];
+    if (!CURED_BY_REOPENING.has(code as string) || this.#failures.length > FAILURES_MAX) return false;
+    this.#role = 'none';
+    // What the page asks meanwhile is kept.
+    setTimer(() => this.#role === 'none' && this.#seekLeader(), REOPEN_PAUSE_MS);
+    return true;
+  }
+
+  /** There is no way on for this tab's page: every call is told. */
+  #fail(error: StoreError): void {
+    this.#role = 'failed';
+    this.#page.failAll(error);
   }
 
   // --- following ---
@@ -197,6 +204,7 @@ class SharedStore implements ServedStore {
 
   #seekLeader(): void {
     this.#role = 'follower';
+    let heir: Leading | undefined;
     this.#following = new Following({
       shared: this.#shared,
       page: this.#page,
@@ -208,49 +216,40 @@ class SharedStore implements ServedStore {
         this.#onJoined?.(status);
       },
       onRefused: (error) => this.#onRefused?.(error),
-      onLock: (release, how) => void this.#takeOver(release, how),
-      onLost: () => this.#lost(),
+      onLock: (release, how) => {
+        heir = this.#createLeading();
+        void this.#takeOver(heir, release, how);
+      },
+      onLost: () => heir?.lost(),
     });
   }
 
   /** The lock is ours: the leader has ended, or seems to be frozen. */
-  async #takeOver(release: () => void, how: 'inherited' | 'stolen'): Promise<void> {
+  async #takeOver(leading: Leading, release: () => void, how: 'granted' | 'stolen'): Promise<void> {
     this.#role = 'heir';
-    this.#isLost = false;
     this.#following?.end();
-    this.#beginLease();
-    let engine: EngineApi | undefined;
     try {
-      if (how === 'stolen') await new Promise<void>((wake) => void this.#shared.setTimer(wake, LEASE_MS));
-      if (this.#isLost) throw lockStolen();
-      engine = await this.#openEngine(Promise.resolve({ release, isStolen: how === 'stolen' }));
-      if (this.#ended.signal.aborted) return await engine.close();
-      if (how === 'stolen') await engine.fence();
-      if (this.#isLost) throw lockStolen();
-      await this.#serveAll(engine, () => this.#page.forNext());
+      await leading.open(Promise.resolve(release), how);
+      if (this.#ended.signal.aborted) return await leading.close();
+      await this.#serve(leading);
       this.#onJoined?.(this.#status!);
     } catch (cause) {
-      if (this.#isLost) return this.#stepBack(engine);
-      // Others must not take this tab for a leader.
-      this.#lease?.end();
-      if (engine !== undefined) void discard(engine);
+      void leading.leave();
+      if (this.#ended.signal.aborted) return;
+      // Another tab was faster. Nothing was answered.
+      if (isTaken(leading.end ?? cause)) return this.#seekLeader();
       const error = cause instanceof StoreError ? cause : new StoreError('engine/bug', String(cause), { cause });
+      if (this.#tryAgain(error.code)) return;
       this.#onRefused?.(error);
-      this.#page.failAll(error);
+      this.#fail(notTakenOver(error));
     }
-  }
-
-  /** Another tab has taken the lock before this one had the store: nothing was answered, and it follows again. */
-  #stepBack(engine: EngineApi | undefined): void {
-    if (engine !== undefined) void discard(engine);
-    if (!this.#ended.signal.aborted) this.#seekLeader();
   }
 
   // --- both ---
 
   #onCommon(message: CommonMessage): void {
     if (this.#role === 'follower') this.#following!.onCommon(message);
-    else if (message.type === 'hello' && this.#role === 'leader') this.#followers!.onHello(message);
+    else if (message.type === 'hello' && this.#role === 'leader') this.#leading!.followers!.onHello(message);
   }
 
   #say(message: CommonMessage): void {
@@ -261,16 +260,24 @@ class SharedStore implements ServedStore {
   #end(): void {
     this.#role = 'ended';
     this.#ended.abort();
-    this.#lease?.end();
     this.#following?.end();
-    this.#followers?.end();
     this.#common.close();
     this.#releaseTab?.();
   }
 }
 
-/** Lets go of an engine that has answered nothing. It writes nothing more. */
-async function discard(engine: EngineApi): Promise<void> {
-  engine.supersede(lockStolen());
-  await engine.close().catch(() => undefined);
-}
+/** Whether another tab has the store: this one may follow it. */
+const isTaken = (error: unknown): boolean => error instanceof StoreError && TAKEN.has(error.code);
+const TAKEN: ReadonlySet<string> = new Set([
+  'engine/superseded',
+  'storage/log-collision',
+  'storage/generation-mismatch',
+  'tabs/lock-stolen',
+]);
+
+const notTakenOver = (error: StoreError): StoreError =>
+  new StoreError('engine/poisoned', `The store could not be taken over: ${error.message}`, {
+    details: { code: error.code },
+    cause: error,
+    hint: 'Close the store and open it again.',
+  });

@@ -5,6 +5,7 @@
  * A read sees all changes told before it (see LiveSource), so changes are passed over while it is stale, and held back
  * while it loads (LIVE-5).
  */
+import type { Row } from '../../src/base/row.ts';
 import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
 import type { LiveListener, LiveUpdate } from '../../src/protocol/live.ts';
 import type { LiveResult } from './live-result.ts';
@@ -95,6 +96,10 @@ export class Computation {
     const former = subscriber.taken;
     subscriber.taken = this.result.state;
     return this.result.updateFrom(former);
+  }
+
+  takenBy({ taken }: Subscriber): readonly Row[] | undefined {
+    return taken === undefined ? undefined : this.result.rowsOf(taken);
   }
 
   end(): void {

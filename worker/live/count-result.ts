@@ -86,4 +86,8 @@ export class CountResult implements LiveResult {
   updateFrom(former: unknown): LiveUpdate | undefined {
     return this.#state === undefined || former === this.#state ? undefined : { count: this.#state };
   }
+
+  rowsOf(): undefined {
+    return undefined;
+  }
 }

@@ -55,6 +55,9 @@ export class LiveQueries {
     this.#schedule();
     return {
       take: () => computation.takeFor(subscriber),
+      get taken() {
+        return computation.takenBy(subscriber);
+      },
       close: () => {
         if (computation.subscribers.delete(subscriber) && computation.subscribers.size === 0) this.#end(computation);
       },

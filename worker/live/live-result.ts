@@ -1,4 +1,5 @@
 /** One kind of live answer: how it is read, patched and told. One operator of this layer implements it once. */
+import type { Row } from '../../src/base/row.ts';
 import type { ChangeEvent, MaybePromise } from '../../src/protocol/engine-api.ts';
 import type { LiveUpdate } from '../../src/protocol/live.ts';
 import type { Interest } from '../query/index.ts';
@@ -30,4 +31,6 @@ export interface LiveResult {
   readonly state: unknown;
   /** The step from a former state, or from nothing, to the newest. Undefined when there is no difference. */
   updateFrom(former: unknown): LiveUpdate | undefined;
+  /** The rows of a state; undefined of a count. */
+  rowsOf(state: unknown): readonly Row[] | undefined;
 }

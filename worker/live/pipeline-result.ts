@@ -165,4 +165,8 @@ export class PipelineResult implements LiveResult {
     }
     return this.#step.update;
   }
+
+  rowsOf(state: unknown): readonly Row[] | undefined {
+    return this.#kind === 'count' ? undefined : (state as readonly Row[]);
+  }
 }

@@ -165,6 +165,10 @@ export class RowsResult implements LiveResult {
     }
     return this.#step.update;
   }
+
+  rowsOf(state: unknown): readonly Row[] {
+    return (state as readonly Entry[]).map(({ row }) => row);
+  }
 }
 
 /** A first result without rows. */

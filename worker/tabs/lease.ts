@@ -13,6 +13,8 @@ import { tabLockName } from './tab-channel.ts';
 export type LeaseOptions = {
   readonly store: string;
   readonly tab: string;
+  /** As followers know it. */
+  readonly leader: string;
   readonly locks: LockManager;
   readonly now: () => number;
   readonly setTimer: (run: () => void, ms: number) => () => void;
@@ -35,8 +37,9 @@ export class Lease {
 
   /** The lock is ours. */
   begin(): void {
-    const { tab, setTimer, say } = this.#options;
-    say({ type: 'beat', leader: tab });
+    const { leader, setTimer, say } = this.#options;
+    if (this.#isEnded) return;
+    say({ type: 'beat', leader });
     void this.#renew();
     this.#stopBeat = setTimer(() => this.begin(), BEAT_MS);
   }

@@ -39,6 +39,16 @@ export class LiveMirror {
     return this.#news > 0;
   }
 
+  /** What an engine of this tab has told, which leads no more. Queries of which it has told nothing stay as they were. */
+  seed(rowsById: ReadonlyMap<number, readonly Row[]>): void {
+    for (const [id, rows] of rowsById) this.#byId.set(id, { rows, taken: [], isNew: false });
+  }
+
+  /** An engine of this tab has told all of them, and knows what the page has. */
+  clear(): void {
+    this.#byId.clear();
+  }
+
   /** Another leader begins. `calls` are the queries that go on. */
   begin(calls: ReadonlySet<number>): void {
     this.#news = 0;

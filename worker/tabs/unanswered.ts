@@ -25,20 +25,29 @@ const ADDITIONS: ReadonlySet<Call[0]> = new Set(['pull', 'cancel', 'rows', 'unmi
 /** Calls that name a transaction, which is the call that began it. */
 const OF_TRANSACTION: ReadonlySet<Call[0]> = new Set(['savepoint', 'rollbackTo', 'lock', 'rollback']);
 
-type Kept = { readonly message: ClientMessage; readonly open: Set<number>; readonly firstId: number };
+/** Calls that are done once, and whose answers leaders therefore keep. */
+const ONCE: ReadonlySet<Call[0]> = new Set(['write', 'batch', 'plain', 'commit']);
+
+type Kept = { readonly message: ClientMessage; readonly open: Set<number> };
 
 export class Unanswered {
-  #kept: Kept[] = [];
+  /** In the order in which they came. */
+  #kept: Set<Kept> = new Set();
   readonly #standing: Map<number, Call> = new Map();
   /** Open calls, by where they are kept. */
   readonly #byId: Map<number, Kept[]> = new Map();
   /** Streams of which the page has a part: another leader's rows would not fit to it. */
   readonly #begun: Set<number> = new Set();
+  /** Open calls that are done once, ascending. */
+  readonly #once: Set<number> = new Set();
+  /** Those of them that are only asked after. They were asked for in any order. */
+  readonly #recalled: Set<number> = new Set();
   #lastId = 0;
 
-  /** The page will not be answered again below this number. */
+  /** Answers of calls below this number are not needed any more. What reads, or goes on for long, does not hold it up. */
   get done(): number {
-    return this.#kept[0]?.firstId ?? this.#lastId + 1;
+    const [first = this.#lastId + 1] = this.#once;
+    return Math.min(first, ...this.#recalled);
   }
 
   /** Live queries, with their calls. */
@@ -53,18 +62,18 @@ export class Unanswered {
 
   add(message: ClientMessage): void {
     const open = new Set<number>();
-    let firstId = Number.POSITIVE_INFINITY;
     for (const sent of message[0]) {
       const [type, id] = sent;
       if (type === 'cancel') this.#cancelled(id);
       if (STANDING.has(type)) this.#standing.set(id, sent);
       else if (type === 'rows' ? this.#callOf(id)?.[0] === 'batch' : !ADDITIONS.has(type)) open.add(id);
       if (id !== LIVE_WINDOW && !ADDITIONS.has(type)) this.#lastId = Math.max(this.#lastId, id);
-      if (open.has(id)) firstId = Math.min(firstId, id);
+      if (ONCE.has(type)) this.#once.add(id);
+      else if (type === 'recall') this.#recalled.add(id);
     }
     if (open.size === 0) return;
-    const kept = { message, open, firstId };
-    this.#kept.push(kept);
+    const kept = { message, open };
+    this.#kept.add(kept);
     for (const id of open) {
       const others = this.#byId.get(id);
       if (others === undefined) this.#byId.set(id, [kept]);
@@ -103,8 +112,11 @@ export class Unanswered {
     }
     for (const { open } of this.#kept) for (const [, id] of recalls) open.delete(id);
     this.note(replies);
-    for (const [, id] of recalls) this.#byId.delete(id);
-    this.#kept = this.#kept.filter(({ open }) => open.size > 0);
+    for (const [, id] of recalls) {
+      this.#byId.delete(id);
+      this.#once.delete(id);
+    }
+    this.#kept = new Set([...this.#kept].filter(({ open }) => open.size > 0));
     const messages: ClientMessage[] = [...this.#standing.values()].map((call) => [[call], undefined]);
     for (const { message, open } of this.#kept) {
       const calls = message[0].filter((call) => open.has(call[1]) || bringsRows(call));
@@ -142,11 +154,15 @@ export class Unanswered {
   #settle(id: number): void {
     this.#standing.delete(id);
     this.#begun.delete(id);
+    this.#once.delete(id);
+    this.#recalled.delete(id);
     const places = this.#byId.get(id);
     if (places === undefined) return;
     this.#byId.delete(id);
-    for (const kept of places) kept.open.delete(id);
-    if (places.some(({ open }) => open.size === 0)) this.#kept = this.#kept.filter(({ open }) => open.size > 0);
+    for (const kept of places) {
+      kept.open.delete(id);
+      if (kept.open.size === 0) this.#kept.delete(kept);
+    }
   }
 }
 

@@ -24,19 +24,24 @@ const SUPERSEDED_CODES: ReadonlySet<string> = new Set([
   'tabs/lock-stolen',
 ]);
 
-/** Why nothing more is written after a failure. */
-export function poisonOf(cause: StoreError): StoreError {
+/** Why nothing more is written after a failure. `isPromiseLost`: deferred writes of the page were answered, and not stored. */
+export function poisonOf(
+  cause: StoreError,
+  { isPromiseLost }: { readonly isPromiseLost: boolean } = { isPromiseLost: false },
+): StoreError {
+  const lost = isPromiseLost ? { isPromiseLost } : {};
   return SUPERSEDED_CODES.has(cause.code)
     ? new StoreError(
         'engine/superseded',
         'Another writer has taken over this store. Nothing of its data was touched.',
         {
+          details: lost,
           cause,
           hint: 'Close this store and open it again.',
         },
       )
     : new StoreError('engine/poisoned', `The store cannot go on after: ${cause.message}`, {
-        details: { code: cause.code },
+        details: { code: cause.code, ...lost },
         cause,
         hint: 'Close the store and open it again: it recovers to the last stored commit.',
       });

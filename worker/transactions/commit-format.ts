@@ -32,6 +32,8 @@ export type AnsweredOperation = {
   readonly client: string;
   readonly call: number;
   readonly answer: AnsweredValue;
+  /** Of the page beside the writer: it is told before anything more is stored, so only the last such commits matter. */
+  readonly isOwn?: true;
 };
 
 export type Operation =
@@ -50,7 +52,7 @@ export type Operation =
     }
   | { readonly type: 'delete'; readonly collection: number; readonly keys: readonly string[] }
   | { readonly type: 'catalogue'; readonly change: CatalogueChange }
-  /** That a call of another tab was done, and what it is answered. */
+  /** That a call of a tab was done, and what it is answered. */
   | AnsweredOperation;
 
 export type Commit = readonly Operation[];
@@ -60,7 +62,11 @@ const VERSION = 1;
 const VERSION_OF_MIGRATION = 2;
 /** Of frames with calls of other tabs: a package that does not know them could do such a call twice. */
 const VERSION_OF_TABS = 3;
-const OPERATIONS = { put: 1, putEncoded: 2, putBlob: 3, delete: 4, catalogue: 5, answered: 6 } as const;
+/** Of frames with calls of the leader's own page. */
+const VERSION_OF_OWN = 4;
+const OPERATIONS = { put: 1, putEncoded: 2, putBlob: 3, delete: 4, catalogue: 5, answered: 6, answeredOwn: 7 } as const;
+/** Kinds of answers of `answeredOwn`. */
+const ANSWERS = { nothing: 0, no: 1, yes: 2, number: 3, row: 4 } as const;
 /** Reserved for the origin of a commit. */
 const NO_FLAGS = 0;
 
@@ -98,6 +104,7 @@ export function encodeCommits(commits: readonly Commit[]): readonly Uint8Array[]
 
 function versionOf(commits: readonly Commit[]): number {
   const has = (is: (operation: Operation) => boolean): boolean => commits.some((commit) => commit.some(is));
+  if (has((operation) => operation.type === 'answered' && operation.isOwn === true)) return VERSION_OF_OWN;
   if (has(({ type }) => type === 'answered')) return VERSION_OF_TABS;
   return has(isOfMigration) ? VERSION_OF_MIGRATION : VERSION;
 }
@@ -135,6 +142,7 @@ function writeOperation(writer: ByteWriter, operation: Operation, rows: Row[]): 
       return;
     }
     case 'answered': {
+      if (operation.isOwn === true) return writeOwn(writer, operation);
       writer.byte(OPERATIONS.answered);
       const { client, call, answer } = operation;
       const bytes = encodeRows([{ client, call, ...answer }]);
@@ -147,13 +155,45 @@ function writeOperation(writer: ByteWriter, operation: Operation, rows: Row[]): 
   }
 }
 
+/** Written with each commit of the leader's page: a batch with one row would cost several times as much. */
+function writeOwn(writer: ByteWriter, { client, call, answer }: AnsweredOperation): void {
+  writer.byte(OPERATIONS.answeredOwn);
+  writer.text(client);
+  writer.varint(call);
+  if (answer.type === 'row') {
+    writer.byte(ANSWERS.row);
+    writer.varint(answer.collection);
+    return writer.text(JSON.stringify(answer.key));
+  }
+  const { value } = answer;
+  if (typeof value === 'number') {
+    writer.byte(ANSWERS.number);
+    writer.float64(value);
+  } else writer.byte(value === undefined ? ANSWERS.nothing : value ? ANSWERS.yes : ANSWERS.no);
+}
+
+function readOwn(reader: ByteReader): AnsweredOperation {
+  const client = reader.text();
+  const call = reader.varint();
+  const kind = reader.byte();
+  const answer: AnsweredValue =
+    kind === ANSWERS.row
+      ? { type: 'row', collection: reader.varint(), key: JSON.parse(reader.text()) as string }
+      : {
+          type: 'value',
+          value:
+            kind === ANSWERS.number ? reader.float64() : kind === ANSWERS.nothing ? undefined : kind === ANSWERS.yes,
+        };
+  return { type: 'answered', isOwn: true, client, call, answer };
+}
+
 export function decodeCommits(payload: Uint8Array): readonly Commit[] {
   const reader = new ByteReader(payload);
   const version = reader.byte();
-  if (version < VERSION || version > VERSION_OF_TABS) {
+  if (version < VERSION || version > VERSION_OF_OWN) {
     throw new StoreError(
       'store/newer-version',
-      `A frame of the log has version ${version}; this package knows ${VERSION_OF_TABS}.`,
+      `A frame of the log has version ${version}; this package knows ${VERSION_OF_OWN}.`,
       {
         hint: 'Open the store with the version of the package that wrote it, or a later one.',
       },
@@ -210,6 +250,8 @@ function readOperation(reader: ByteReader, takeRows: (count: number) => readonly
         answer: answer.type === 'row' ? answer : { type: 'value', value: answer.value },
       };
     }
+    case OPERATIONS.answeredOwn:
+      return readOwn(reader);
     default:
       throw new StoreError('codec/damaged', `Unknown operation ${type} in a commit.`);
   }

@@ -19,7 +19,7 @@ import type {
   MaybePromise,
   WriteOutcome,
 } from '../../src/protocol/engine-api.ts';
-import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
+import type { CollectionState } from '../indexes/index.ts';
 
 import { BlobRow, PAGE_MISS, type Tree, type TreeState } from '../pages/index.ts';
 import type { WalAppended, WalWriter } from '../wal/index.ts';
@@ -34,6 +34,7 @@ import {
   createGroup,
   createsFrom,
   type Group,
+  isOwnPromise,
   type Member,
   type SealedGroup,
   type SingleCreate,
@@ -471,7 +472,7 @@ export class Committer {
     const { caller } = task;
     const { origin } = caller;
     const isToRemember = origin !== undefined && done.operations.length > 0;
-    const operations = isToRemember ? [...done.operations, this.#answered(origin, done)] : done.operations;
+    const operations = isToRemember ? [...done.operations, answeredBy(this.#state, origin, done)] : done.operations;
     const member: Member = {
       task,
       value: done.value,
@@ -487,16 +488,6 @@ export class Committer {
     if (caller.durability === 'strict') group.isStrict = true;
     if (caller.durability === 'deferred') this.#showEarly(member);
     else group.isAwaited = true;
-  }
-
-  #answered(
-    origin: CallOrigin,
-    { value, operations }: { value: unknown; operations: readonly Operation[] },
-  ): Operation {
-    return answeredBy(origin, value, operations, (collection, row) => {
-      const state = this.#state.byId(collection);
-      return encodePrimaryKey(state.keyOf(row));
-    });
   }
 
   /**
@@ -615,7 +606,7 @@ export class Committer {
   #noteAnswered({ members }: Group): void {
     for (const { task, operations } of members) {
       const last = task.caller.origin === undefined ? undefined : operations.at(-1);
-      if (last?.type === 'answered') this.#state.answered.note(last);
+      if (last?.type === 'answered' && !last.isOwn) this.#state.answered.note(last);
     }
   }
 
@@ -648,7 +639,7 @@ export class Committer {
     this.#hideUnstored();
     for (const { task, isAnswered } of group.members) if (!isAnswered) task.caller.reject(refusalOf(cause));
     if (!isKnown || hasPromised) {
-      this.#poisonWith(cause, gathered.members);
+      this.#poisonWith(cause, [...group.members, ...gathered.members]);
       return;
     }
     this.#retried = [...gathered.members.map(({ task }) => task), ...this.#retried];
@@ -660,11 +651,12 @@ export class Committer {
     if (this.#poison !== undefined) return;
     const gathered = this.#group.members;
     this.#rollBack(this.#inFlight?.states);
-    this.#poisonWith(cause, gathered);
+    // What is under way may still be stored, and is answered then.
+    this.#poisonWith(cause, gathered, [...gathered, ...(this.#inFlight?.members ?? [])]);
   }
 
-  #poisonWith(cause: StoreError, gathered: readonly Member[]): void {
-    const poison = poisonOf(cause);
+  #poisonWith(cause: StoreError, gathered: readonly Member[], unstored: readonly Member[] = gathered): void {
+    const poison = poisonOf(cause, { isPromiseLost: unstored.some(isOwnPromise) });
     this.#poison = poison;
     this.history.wakeAll();
     for (const { task, isAnswered } of gathered) if (!isAnswered) task.caller.reject(poison);

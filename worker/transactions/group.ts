@@ -80,6 +80,9 @@ export type SealedGroup = Group & {
   readonly lastCommit: number;
 };
 
+/** Whether the page beside this engine was answered what is not stored yet. */
+export const isOwnPromise = ({ isAnswered, task }: Member): boolean => isAnswered && task.caller.origin?.isOwn === true;
+
 export function createGroup(): Group {
   return {
     members: [],

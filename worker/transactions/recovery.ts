@@ -62,12 +62,16 @@ export async function recover(options: {
   const reading = readWal({ log: storage.log, after: toLsn(catalogue.floor), compression: options.compression });
   const replay = new Replay(state);
   let logBytes = 0;
-  for await (const { payload } of reading) {
+  let writer = 0;
+  for await (const { payload, epoch } of reading) {
     logBytes += payload.length;
+    state.answered.beginGroup({ isSameWriter: epoch === writer });
+    writer = epoch;
     for (const commit of decodeCommits(payload)) await replay.apply(commit);
     state.trim();
   }
   await replay.flush();
+  state.answered.endGroups();
   const report = reading.report();
   if (report.framesDropped > 0) {
     await quarantineTail({ log: storage.log, report });
@@ -123,7 +127,7 @@ class Replay {
         continue;
       }
       if (operation.type === 'answered') {
-        this.#state.answered.note(operation);
+        this.#state.answered.recovered(operation);
         continue;
       }
       await this.flush();
