@@ -7,7 +7,7 @@ import { encodeRows } from '../base/codec/index.ts';
 import type { Row } from '../base/row.ts';
 import type { Call, RowsWriteType } from '../protocol/messages.ts';
 import type { LongWriteOptions } from './call-options.ts';
-import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
+import { type CollectionContext, LONG_TIMEOUT_MS } from './collection-context.ts';
 import { callBack, type Pending, type Request } from './link.ts';
 import { invalidDocuments, noteProblems, ROW_PROBLEMS_MAX, type RowProblem } from './row-problem.ts';
 
@@ -30,7 +30,7 @@ export async function writeMany(
   const { link, name } = context;
   const { platform } = link;
   const isCancellable = options.signal !== undefined;
-  const request: Request = { owner: context, options, timeoutMs: NO_TIMEOUT };
+  const request: Request = { owner: context, options, timeoutMs: LONG_TIMEOUT_MS };
   const problems: RowProblem[] = [];
   let pending: Pending | undefined;
   let sliceRows = FIRST_SLICE_ROWS;

@@ -9,7 +9,7 @@ export type WriteOptions = CallOptions & {
   readonly onCommitted?: ((commit: { readonly durability: DurabilityGiven }) => void) | undefined;
 };
 
-/** Of long operations: no deadline unless one is given. */
+/** Of long operations. `timeoutMs` is from one sign of progress to the next; 10 minutes unless one is given. */
 export type LongOptions = CallOptions & {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 };

@@ -10,5 +10,7 @@ export type CollectionContext = Owner & {
   readonly createKey: () => string;
 };
 
-/** An unlimited call. */
+/** Of what goes on until somebody ends it. */
 export const NO_TIMEOUT: number = Number.POSITIVE_INFINITY;
+/** Of a long operation, from one sign of its progress to the next: a worker that hangs must not keep its caller for ever. */
+export const LONG_TIMEOUT_MS = 600_000;

@@ -14,7 +14,7 @@ import type { PipelineStage } from '../schema/pipeline.ts';
 import { writeMany } from './bulk-write.ts';
 import type { LongOptions, LongWriteOptions, WriteOptions } from './call-options.ts';
 import { checkRows } from './checked-update.ts';
-import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
+import { type CollectionContext, LONG_TIMEOUT_MS, NO_TIMEOUT } from './collection-context.ts';
 import { type CallOptions, callBack, type RequestOptions } from './link.ts';
 import { endOf } from './live-query.ts';
 import { prepareRow, Refusal } from './prepare-row.ts';
@@ -119,7 +119,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key, 
       selector: copySelector(selector),
       changes: this.#copyChanges(changes),
     } as const;
-    return this.#write(request, options, NO_TIMEOUT) as Promise<number>;
+    return this.#write(request, options, LONG_TIMEOUT_MS) as Promise<number>;
   }
 
   /** Answers whether there was one. */
@@ -130,7 +130,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key, 
   /** Deletes all that match. Answers how many. */
   async deleteMany(selector: SelectorFor<T>, options?: LongWriteOptions): Promise<number> {
     const request = { type: 'deleteMany', collection: this.#context.name, selector: copySelector(selector) } as const;
-    return this.#write(request, options, NO_TIMEOUT) as Promise<number>;
+    return this.#write(request, options, LONG_TIMEOUT_MS) as Promise<number>;
   }
 
   /**
@@ -209,7 +209,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key, 
     };
     const build = async (): Promise<void> => {
       const call: Call = ['createIndex', 0, this.#context.name, copyArgument(index)];
-      await this.#ask(call, { ...options, onProgress }, NO_TIMEOUT);
+      await this.#ask(call, { ...options, onProgress }, LONG_TIMEOUT_MS);
       progress$.complete();
     };
     const promise = build();

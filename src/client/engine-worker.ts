@@ -17,7 +17,7 @@ export type EngineWorker = {
 export function startWorker(create: (() => Worker) | undefined, onLost: (cause: unknown) => void): EngineWorker {
   receiveErrors(transferHandlers);
   const worker = create === undefined ? createWorker() : create();
-  worker.addEventListener('error', (event) => onLost(event.message || 'Its script cannot be loaded.'));
+  worker.addEventListener('error', (event) => onLost(event.message || 'Its script cannot be read.'));
   worker.addEventListener('messageerror', () => onLost('A message cannot be read.'));
   const control: Remote<EngineControl> = wrap<EngineControl>(worker);
   return {

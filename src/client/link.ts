@@ -37,7 +37,7 @@ const ABORT_GRACE_MS = 5_000;
 export type CallOptions = {
   /** Stops the call. A write that rejects with `call/aborted` has stored nothing. */
   readonly signal?: AbortSignal | undefined;
-  /** Default: 30 s; none for long operations. `Infinity` is none. A stream has it for each chunk. */
+  /** Default: 30 s; 10 minutes for long operations. `Infinity` is none. From one chunk of a stream, or sign of progress, to the next. */
   readonly timeoutMs?: number | undefined;
 };
 
@@ -252,7 +252,7 @@ export class Link {
         ? attributed(error, owner, rows, answer)
         : new StoreError('call/not-cloneable', `An argument of ${name} cannot be sent.`, {
             details: { collection: owner?.name, call: name },
-            hint: 'Arguments hold plain data only.',
+            hint: 'Arguments are plain data.',
             cause: error,
           }),
     );
@@ -299,6 +299,7 @@ export class Link {
         if (reply[3]) pending.resolve(pending.answer);
         break;
       case PROGRESS:
+        this.#setDeadline(pending, pending.timeoutMs);
         callBack(pending.options?.onProgress, { done: reply[2], total: reply[3] });
         break;
       case WAITS:

@@ -63,7 +63,7 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
     fail = reject;
   });
   const worker = startWorker(create, (cause) => {
-    const error = new StoreError('engine/lost', `The worker of store ${name} has failed: ${String(cause)}`, {
+    const error = new StoreError('engine/lost', `The worker of store ${name} failed: ${String(cause)}`, {
       details: { store: name },
       hint: 'Open it again. Whether unanswered writes were stored is unknown.',
     });

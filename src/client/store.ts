@@ -5,7 +5,7 @@ import type { Health, Migration, VerifyReport } from '../protocol/engine-api.ts'
 import type { StoreStatus } from '../protocol/store-status.ts';
 import type { LongOptions } from './call-options.ts';
 import type { Collection } from './collection.ts';
-import { NO_TIMEOUT } from './collection-context.ts';
+import { LONG_TIMEOUT_MS } from './collection-context.ts';
 import type { CollectionOf, Definitions, RowsOf } from './definitions.ts';
 import type { EngineWorker } from './engine-worker.ts';
 import { type CallOptions, type Link, within } from './link.ts';
@@ -91,12 +91,14 @@ export class StoreBase<C extends Definitions = Definitions> {
 
   /** Reads everything: checksums of all pages, each index against its collection. */
   verify({ repair = true, ...options }: VerifyOptions = {}): Promise<VerifyReport> {
-    return this.#link.request(['verify', 0, repair], { options, timeoutMs: NO_TIMEOUT }) as Promise<VerifyReport>;
+    return this.#link.request(['verify', 0, repair], { options, timeoutMs: LONG_TIMEOUT_MS }) as Promise<VerifyReport>;
   }
 
   /** Gives space back. */
   compact(options?: LongOptions): Promise<{ readonly pagesFreed: number; readonly bytesFreed: number }> {
-    return this.#link.request(['compact', 0], { options, timeoutMs: NO_TIMEOUT }) as ReturnType<StoreBase['compact']>;
+    return this.#link.request(['compact', 0], { options, timeoutMs: LONG_TIMEOUT_MS }) as ReturnType<
+      StoreBase['compact']
+    >;
   }
 
   /** Refuses new calls, waits for those under way, stores everything, ends the worker. Safe to repeat. */

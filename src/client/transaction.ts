@@ -79,6 +79,10 @@ const RETRIES_DEFAULT = 10;
 const TIMEOUT_MS_DEFAULT = 10_000;
 /** The longest pause before another run. */
 const PAUSE_MS_MAX = 32;
+/** Beyond the transaction's time: the engine's own answer to its end comes first. */
+const GRACE_MS = 5_000;
+/** A commit may have to wait until a leader that is frozen has been replaced, and then to be asked after. */
+const COMMIT_TIMEOUT_MS = 60_000;
 
 type Send = (call: Call, request?: Pick<Request, 'options' | 'timeoutMs'>) => Promise<unknown>;
 
@@ -92,11 +96,11 @@ export async function transact<C extends Definitions, R>(
   run: (tx: Transaction<C>) => R | Promise<R>,
   options: TransactionOptions = {},
 ): Promise<R> {
-  // The engine ends what takes too long, and what it is about to store it knows best.
-  const send: Send = (call, more) => request(call, { ...more, timeoutMs: Number.POSITIVE_INFINITY });
   const { onCommitted, ...asked } = options;
   const { retries = RETRIES_DEFAULT, timeoutMs = TIMEOUT_MS_DEFAULT } = asked;
   const end = now() + timeoutMs;
+  // The engine ends what takes too long, and says why. This is for one that says nothing any more (T6).
+  const send: Send = (call, more) => request(call, { timeoutMs: Math.max(0, end - now()) + GRACE_MS, ...more });
   const late = (): StoreError =>
     new ErrorOfStore('transaction/timeout', `The transaction was not finished within ${timeoutMs} ms.`, {
       details: { timeoutMs },
@@ -115,7 +119,7 @@ export async function transact<C extends Definitions, R>(
     let lost: unknown;
     try {
       const value = await within(() => run(handle(number)), leftMs);
-      await send(['commit', 0, number], { options: { onCommitted } });
+      await commit(number);
       return value;
     } catch (error) {
       // Whatever the application has made of it: only the engine knows whether a race was lost, or another leads now.
@@ -129,6 +133,21 @@ export async function transact<C extends Definitions, R>(
     }
     if (attempts > retries) throw told(lost);
     await new Promise<void>((wake) => startTimer(wake, pauseMs()));
+  }
+
+  /** What is about to be stored is not ended by the transaction's time. */
+  async function commit(number: number): Promise<void> {
+    try {
+      await send(['commit', 0, number], { options: { onCommitted }, timeoutMs: COMMIT_TIMEOUT_MS });
+    } catch (error) {
+      const { code, message, details } = error as StoreError;
+      if (code !== 'call/timeout') throw error;
+      throw new ErrorOfStore(code, message, {
+        details,
+        hint: 'Whether it was stored is unknown: read before you repeat it.',
+        cause: error,
+      });
+    }
   }
 
   /** What the function answers, or the end of its time. */

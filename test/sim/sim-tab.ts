@@ -2,8 +2,9 @@
 import type { Platform } from '../../src/base/platform.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { Collection } from '../../src/client/collection.ts';
+import type { Definitions } from '../../src/client/definitions.ts';
 import { Link } from '../../src/client/link.ts';
-import { transact } from '../../src/client/transaction.ts';
+import { type Transaction, transact } from '../../src/client/transaction.ts';
 import type { AnyRow } from '../../src/schema/definition.ts';
 import { type Engine, openEngineOn, openSharedStore, type ServedStore } from '../../worker/engine/index.ts';
 import { createMemoryStorage, type MemoryImage, withTail } from '../../worker/storage/index.ts';
@@ -14,12 +15,15 @@ import type { Life, World } from './world.ts';
 
 export type Origin = { readonly image: MemoryImage; readonly tails: TailImage; readonly world: World };
 
+type AnyTransaction = Transaction<Definitions>;
+
 export type SimTab = {
   readonly name: string;
   readonly life: Life;
   readonly rows: Collection<AnyRow>;
-  readonly transaction: (run: (rows: Collection<AnyRow>) => Promise<void>) => Promise<void>;
+  readonly transaction: (run: (rows: Collection<AnyRow>, tx: AnyTransaction) => Promise<void>) => Promise<void>;
   readonly store: ServedStore;
+  readonly link: Link;
   /** Of the leader: takes the log up into pages. */
   readonly checkpoint: () => Promise<void>;
 };
@@ -98,7 +102,7 @@ export async function openTab(origin: Origin, name: string, life: Life = { isDea
   const rows = collectionOf();
   const transaction: SimTab['transaction'] = (run) =>
     transact(bind, link.request.bind(link), platform, platform.setTimer, StoreError, (tx) =>
-      run(tx.collection('rows') as unknown as Collection<AnyRow>),
+      run(tx.collection('rows') as unknown as Collection<AnyRow>, tx),
     );
-  return { name, life, rows, transaction, store, checkpoint: async () => engine?.checkpoint() };
+  return { name, life, rows, transaction, store, link, checkpoint: async () => engine?.checkpoint() };
 }
