@@ -30,25 +30,40 @@ export async function openLevelStore(folder: string): Promise<OrderedStore> {
     });
   }
   return {
-    write: (writes, durability) => db.batch(writes as Write[], { sync: durability === 'flushed' }),
-    async withView(read) {
-      const snapshot = db.snapshot();
-      try {
-        return await read(createView(db, snapshot));
-      } finally {
-        await snapshot.close();
-      }
-    },
-    async last({ from, to }) {
-      const iterator = db.iterator({ gte: from, lt: to, reverse: true, limit: 1 });
-      const [entry] = await iterator.all();
-      return entry;
-    },
-    clear: ({ from, to }) => db.clear({ gte: from, lt: to }),
-    approximateBytes: ({ from, to }) => db.approximateSize(from, to),
+    write: (writes, durability) => named(() => db.batch(writes as Write[], { sync: durability === 'flushed' })),
+    withView: (read) =>
+      named(async () => {
+        const snapshot = db.snapshot();
+        try {
+          return await read(createView(db, snapshot));
+        } finally {
+          await snapshot.close();
+        }
+      }),
+    last: ({ from, to }) =>
+      named(async () => {
+        const iterator = db.iterator({ gte: from, lt: to, reverse: true, limit: 1 });
+        const [entry] = await iterator.all();
+        return entry;
+      }),
+    clear: ({ from, to }) => named(() => db.clear({ gte: from, lt: to })),
+    approximateBytes: ({ from, to }) => named(() => db.approximateSize(from, to)),
     close: () => db.close(),
   };
 }
+
+/** Errors of LevelDB by our name. It also rejects what is asked while it closes. */
+async function named<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    if (!isLevelError(cause)) throw cause;
+    throw new StoreError('log/unavailable', 'LevelDB failed.', { cause, details: { reason: reasonOf(cause) } });
+  }
+}
+
+const isLevelError = (error: unknown): boolean =>
+  error instanceof Error && String((error as { code?: unknown }).code ?? '').startsWith('LEVEL_');
 
 function createView(db: Database, snapshot: ReturnType<Database['snapshot']>): StoreView {
   return {

@@ -1,0 +1,2 @@
+/** Who may connect. */
+export { type Authorise, sharedSecret } from './shared-secret.ts';

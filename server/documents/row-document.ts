@@ -1,0 +1,116 @@
+/**
+ * Yjs on the relay's side: folding updates into states, and documents that are open in an editor. A Y.Doc takes 5 KB, so
+ * none is kept beyond what is being merged or edited. Updates come here checked (`checkUpdate`).
+ */
+import * as encoding from 'lib0/encoding';
+import * as Y from 'yjs';
+import { isPlainObject } from '../../src/base/codec/index.ts';
+import { ROW_DEPTH_MAX } from '../../src/base/limits.ts';
+
+export type Folded = {
+  readonly state: Uint8Array;
+  readonly projection: Uint8Array | undefined;
+  /** Updates that Yjs refused, by their place. They change nothing for anybody. */
+  readonly refused: readonly number[];
+};
+
+/** The root map of a row's document. Permanent. */
+const FIELDS = 'fields';
+
+export function foldRow(state: Uint8Array | undefined, updates: readonly Uint8Array[]): Folded {
+  const { doc, refused } = merged(state, updates);
+  const folded = { state: Y.encodeStateAsUpdate(doc), projection: projectionOf(doc), refused };
+  doc.destroy();
+  return folded;
+}
+
+function merged(
+  state: Uint8Array | undefined,
+  updates: readonly Uint8Array[],
+): { readonly doc: Y.Doc; readonly refused: readonly number[] } {
+  const refused: number[] = [];
+  for (;;) {
+    // Without a guid Yjs draws a random one, which costs more than everything else here.
+    const doc = new Y.Doc({ guid: 'row' });
+    const failed = applyAll(doc, state, updates, refused);
+    if (failed === undefined) return { doc, refused };
+    // Yjs may have taken half of it: begin again, without it.
+    refused.push(failed);
+    doc.destroy();
+  }
+}
+
+/** Answers the place of the first update that Yjs refused. */
+function applyAll(
+  doc: Y.Doc,
+  state: Uint8Array | undefined,
+  updates: readonly Uint8Array[],
+  without: readonly number[],
+): number | undefined {
+  if (state !== undefined) Y.applyUpdate(doc, state);
+  for (const [index, update] of updates.entries()) {
+    if (without.includes(index)) continue;
+    try {
+      Y.applyUpdate(doc, update);
+    } catch {
+      return index;
+    }
+  }
+  return undefined;
+}
+
+/** Plain fields in lib0's `any` encoding; undefined when something of the document is still missing or too deep. */
+function projectionOf(doc: Y.Doc): Uint8Array | undefined {
+  if (doc.store.pendingStructs !== null || doc.store.pendingDs !== null) return undefined;
+  const encoder = encoding.createEncoder();
+  let fields: unknown;
+  try {
+    fields = doc.getMap(FIELDS).toJSON();
+  } catch (error) {
+    // Types nested by the thousand overflow the stack, and a root of another kind cannot be a map.
+    if (error instanceof RangeError || error instanceof Error) return undefined;
+    throw error;
+  }
+  if (!isWithin(fields, ROW_DEPTH_MAX)) return undefined;
+  encoding.writeAny(encoder, fields as encoding.AnyEncodable);
+  return encoding.toUint8Array(encoder);
+}
+
+function isWithin(value: unknown, depth: number): boolean {
+  if (depth < 0) return false;
+  if (Array.isArray(value)) return value.every((inner) => isWithin(inner, depth - 1));
+  return !isPlainObject(value) || Object.values(value).every((inner) => isWithin(inner, depth - 1));
+}
+
+/** A document that somebody has open. Holds only what is durable. */
+export class LiveDocument {
+  readonly #doc: Y.Doc = new Y.Doc({ guid: 'row' });
+
+  /** False when Yjs refuses the update. */
+  apply(update: Uint8Array): boolean {
+    try {
+      Y.applyUpdate(this.#doc, update);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  stateVector(): Uint8Array {
+    return Y.encodeStateVector(this.#doc);
+  }
+
+  /** What somebody with this state vector misses. */
+  missing(stateVector: Uint8Array): Uint8Array {
+    return Y.encodeStateAsUpdate(this.#doc, stateVector);
+  }
+
+  /** Whether an update would change nothing: a client's answer to our first step mostly does not. */
+  contains(update: Uint8Array): boolean {
+    return Y.snapshotContainsUpdate(Y.snapshot(this.#doc), update);
+  }
+
+  destroy(): void {
+    this.#doc.destroy();
+  }
+}

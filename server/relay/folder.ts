@@ -1,0 +1,167 @@
+/**
+ * Folds the batches of one store into the states of its rows, behind what is acknowledged: nobody waits for it. Rows are
+ * in memory only while they are merged. A crash loses at most folds, which are made again from the tail.
+ */
+import type { Platform } from '../../src/base/platform.ts';
+import type { RowCursor, RowName } from '../../src/protocol/sync/index.ts';
+import { foldRow } from '../documents/index.ts';
+import type { Batch, StatePut, StoreLog } from '../log/index.ts';
+import type { Metrics, Observe } from '../observe/index.ts';
+import { changesOf } from './batch-frames.ts';
+import { rowId } from './row-id.ts';
+
+/** Several edits of one row, as typing makes them, are merged at once when they are folded together. */
+const FOLD_DELAY_MS = 200;
+const RETRY_MS = 5_000;
+/** Of batches at once, and of rows between two writes. */
+const FOLD_BYTES = 512 * 1024;
+const FOLD_ROWS_MAX = 500;
+/** The event loop is given back at least so often. */
+const SLICE_MS = 8;
+/** Folds between two looks at the size of the tail. */
+const TRIM_EVERY = 64;
+/** A writer is known for that long after its last batch. */
+const WRITER_LIFETIME_MS: number = 30 * 24 * 60 * 60 * 1000;
+const FORGET_EVERY_MS: number = 60 * 60 * 1000;
+
+type RowWork = RowName & {
+  at: RowCursor;
+  readonly updates: { readonly sequence: number; readonly update: Uint8Array }[];
+};
+
+export type FolderParts = {
+  readonly log: StoreLog;
+  readonly platform: Platform;
+  readonly metrics: Metrics;
+  readonly observe: Observe;
+  readonly tailBytesMax: number;
+  /** Told of each state that was written. */
+  readonly onFolded: (row: RowName, stateBytes: number) => void;
+};
+
+export class Folder {
+  readonly #parts: FolderParts;
+  #running: Promise<void> | undefined;
+  #stopTimer: (() => void) | undefined;
+  #isStopped = false;
+  #foldCount = 0;
+  #forgottenAtMs: number;
+
+  constructor(parts: FolderParts) {
+    this.#parts = parts;
+    this.#forgottenAtMs = parts.platform.now();
+  }
+
+  /** There is something to fold, now or later. */
+  wake(delayMs: number = FOLD_DELAY_MS): void {
+    if (this.#isStopped || this.#stopTimer !== undefined || this.#running !== undefined) return;
+    this.#stopTimer = this.#parts.platform.setTimer(() => {
+      this.#stopTimer = undefined;
+      this.#running = this.#run();
+    }, delayMs);
+  }
+
+  /** Folds all that is there now, for a caller who waits. */
+  async settle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    await this.#foldAll();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { observe, log } = this.#parts;
+    let delayMs = FOLD_DELAY_MS;
+    try {
+      await this.#foldAll();
+    } catch (error) {
+      // Batches stay where they are: whoever pulls is served, only rows are as old as the last fold.
+      observe({ event: 'fold-failed', store: log.name, reason: String(error) });
+      delayMs = RETRY_MS;
+    }
+    this.#running = undefined;
+    if (log.folded < log.head) this.wake(delayMs);
+  }
+
+  async #foldAll(): Promise<void> {
+    const { log } = this.#parts;
+    while (log.folded < log.head && !this.#isStopped) {
+      await this.#foldBatches(await log.read(log.folded, FOLD_BYTES));
+      this.#foldCount++;
+      if (this.#foldCount % TRIM_EVERY === 0) await this.#tidy();
+    }
+  }
+
+  async #foldBatches(batches: readonly Batch[]): Promise<void> {
+    const { log } = this.#parts;
+    const rows = [...rowsOf(batches).values()];
+    // The mark moves with the last rows: states ahead of it are skipped or merged again, which changes nothing.
+    for (let from = 0; from < rows.length; from += FOLD_ROWS_MAX) {
+      const isLast = from + FOLD_ROWS_MAX >= rows.length;
+      const through = isLast ? batches.at(-1)!.sequence : log.folded;
+      await this.#foldRows(rows.slice(from, from + FOLD_ROWS_MAX), through);
+    }
+    if (rows.length === 0) await log.putStates([], batches.at(-1)!.sequence);
+  }
+
+  async #foldRows(rows: readonly RowWork[], through: number): Promise<void> {
+    const { log, platform, metrics, onFolded } = this.#parts;
+    const states = await log.states(rows);
+    const puts: StatePut[] = [];
+    let sliceMs = platform.now();
+    for (const [index, row] of rows.entries()) {
+      const before = states[index];
+      const updates = row.updates.filter(({ sequence }) => sequence > (before?.at.sequence ?? 0));
+      if (updates.length === 0) continue;
+      const folded = foldRow(
+        before?.state,
+        updates.map(({ update }) => update),
+      );
+      for (const refused of folded.refused) this.#quarantine(row, updates[refused]!.sequence);
+      const { collection, key, at } = row;
+      const { state, projection } = folded;
+      puts.push({ collection, key, at, state, projection, expectedSequence: before?.at.sequence ?? 0 });
+      if (platform.now() - sliceMs < SLICE_MS) continue;
+      await platform.yieldTask();
+      sliceMs = platform.now();
+    }
+    await log.putStates(puts, through);
+    metrics.add('rows_folded_total', puts.length);
+    for (const put of puts) onFolded(put, put.state.length);
+  }
+
+  #quarantine(row: RowName, sequence: number): void {
+    const { log, metrics, observe } = this.#parts;
+    metrics.add('updates_quarantined_total', 1);
+    observe({ event: 'update-quarantined', store: log.name, row: rowId(row), sequence });
+  }
+
+  async #tidy(): Promise<void> {
+    const { log, tailBytesMax, platform } = this.#parts;
+    // Half of the tail goes, so that trimming is rare; what is left serves whoever was away for a while.
+    if ((await log.tailBytes()) > tailBytesMax) await log.trim(Math.floor((log.floor + log.folded) / 2));
+    if (platform.now() - this.#forgottenAtMs < FORGET_EVERY_MS) return;
+    this.#forgottenAtMs = platform.now();
+    await log.forgetWriters(platform.wallClock() - WRITER_LIFETIME_MS);
+  }
+}
+
+function rowsOf(batches: readonly Batch[]): ReadonlyMap<string, RowWork> {
+  const rows = new Map<string, RowWork>();
+  for (const batch of batches) {
+    for (const [ordinal, { collection, key, update }] of changesOf(batch).entries()) {
+      const id = rowId({ collection, key });
+      const at = { sequence: batch.sequence, ordinal };
+      const row = rows.get(id) ?? { collection, key, at, updates: [] };
+      row.at = at;
+      row.updates.push({ sequence: batch.sequence, update });
+      rows.set(id, row);
+    }
+  }
+  return rows;
+}

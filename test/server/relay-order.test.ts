@@ -1,0 +1,125 @@
+/**
+ * Goal: rule R1, nobody hears of a batch that is not on disk. Method: a log whose flush waits until the test lets it go, or
+ * fails, below a relay with a device that pushes, one that follows, and a stock client on the same row.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { openKeyedLog } from '../../server/log/index.ts';
+import { createMemoryHome, openMemoryStore } from '../../server/log/memory-store.ts';
+import { DEFAULT_LIMITS, RunningRelay } from '../../server/relay/index.ts';
+import { createPlatform } from '../../src/base/platform.ts';
+import { openDevice, setFields } from './relay-fixture.ts';
+
+const QUIET_MS = 50;
+
+test('[R1] no acknowledgement, no delivery and no echo before the flush, and all of them after it', async () => {
+  const held = await startHeldRelay();
+  const { writer, reader, stock } = await held.clients();
+  held.hold();
+  const changes = [setFields('a', { n: 1 })];
+  const acknowledged = writer.push(1, changes);
+  await quiet();
+  expect(writer.waiting('ack')).toEqual([]);
+  expect(reader.waiting('deliver')).toEqual([]);
+  expect(stock.updates()).toBe(0);
+  // Nor does a page that is asked for meanwhile show it, or the greeting of a new device count it.
+  reader.send({ type: 'pull', request: 2, after: 0, bytesMax: 1000, follow: true });
+  expect(await reader.next('deliver')).toMatchObject({ batches: [], head: 0, isComplete: true });
+  held.release();
+  expect(await acknowledged).toMatchObject({ logSequence: 1 });
+  expect((await reader.next('deliver')).batches[0]!.changes).toEqual(changes);
+  await quiet();
+  expect(stock.updates()).toBe(1);
+  await held.stop();
+});
+
+test('[R1] when the flush fails, nobody ever hears of the batch, and the relay says that it is ill', async () => {
+  const held = await startHeldRelay();
+  const { writer, reader, stock } = await held.clients();
+  held.fail();
+  writer.send({
+    type: 'push',
+    writer: writer.writer,
+    sequence: 1,
+    hasMore: false,
+    changes: [setFields('a', { n: 1 })],
+  });
+  expect(await writer.next('refuse')).toMatchObject({ code: 'unavailable', about: 102, request: 1 });
+  expect((await writer.closed()).code).toBe(1013);
+  await quiet();
+  expect([reader.waiting('deliver'), stock.updates()]).toEqual([[], 0]);
+  expect(held.relay.isHealthy).toBe(false);
+  await held.stop();
+});
+
+async function startHeldRelay() {
+  const platform = createPlatform();
+  const store = openMemoryStore(createMemoryHome());
+  let gate: Promise<void> = Promise.resolve();
+  let open = (): void => {};
+  const log = await openKeyedLog(
+    {
+      ...store,
+      async write(writes, durability) {
+        if (durability === 'flushed') await gate;
+        await store.write(writes, durability);
+      },
+    },
+    platform,
+  );
+  const relay = new RunningRelay({
+    log,
+    platform,
+    limits: DEFAULT_LIMITS,
+    observe: () => {},
+    authorise: () => true,
+    isOriginAllowed: () => true,
+  });
+  const server = createServer();
+  server.on('upgrade', (request, socket, head) => relay.handleUpgrade(request, socket, head));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    relay,
+    hold() {
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+    },
+    release: () => open(),
+    fail() {
+      gate = Promise.reject(new Error('EIO'));
+      gate.catch(() => undefined);
+    },
+    async clients() {
+      const [writer, reader, stock] = [await openDevice(url), await openDevice(url), await stockClient(url)];
+      await writer.next('welcome');
+      await reader.next('welcome');
+      reader.send({ type: 'pull', request: 1, after: 0, bytesMax: 1000, follow: true });
+      await reader.next('deliver');
+      return { writer, reader, stock };
+    },
+    async stop() {
+      await relay.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Counts the update messages of a row's document. */
+async function stockClient(url: string): Promise<{ updates(): number }> {
+  const socket = new WebSocket(`${url}/doc/app/tasks/a`);
+  let updateCount = 0;
+  await new Promise<void>((resolve) => {
+    socket.on('message', (data: Buffer) => {
+      if (data[0] === 0 && data[1] === 2) updateCount++;
+      resolve();
+    });
+  });
+  return { updates: () => updateCount };
+}
+
+const quiet = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, QUIET_MS));
