@@ -18,6 +18,7 @@ const LAYERS_BY_THREAD = {
     'worker/wal',
     'worker/pages',
     'worker/indexes',
+    'worker/documents',
     'worker/query',
     'worker/live',
     'worker/transactions',

@@ -50,7 +50,7 @@ const OWNERS_BY_PACKAGE: Readonly<Record<string, readonly string[]>> = {
   vue: ['src/vue/'],
   'svelte/store': ['src/svelte/'],
   'solid-js': ['src/solid/'],
-  yjs: ['server/documents/'],
+  yjs: ['server/documents/', 'worker/documents/'],
   'lib0/encoding': ['server/documents/'],
   'lib0/decoding': ['server/documents/'],
   'y-protocols/awareness': ['server/documents/'],

@@ -1,0 +1,21 @@
+/** What a type of field does to a row document. A field with a type has a root type of the document for itself. */
+import type { Doc } from 'yjs';
+
+/**
+ * A field's type. It decides what becomes of changes that two devices make without knowing of each other: of a plain
+ * field the later one stays, of a field with a type both do.
+ */
+export type FieldType = 'text' | 'list' | 'counter' | 'set' | 'map';
+
+export interface FieldKind {
+  /** Why a value is none of this type, as the end of a sentence about the field; undefined when it is one. */
+  problem(value: unknown): string | undefined;
+  /** Whether nothing is in the field. */
+  isEmpty(doc: Doc, name: string): boolean;
+  /** The same on every device that has the same document. */
+  read(doc: Doc, name: string): unknown;
+  /** Changes what differs, and nothing else. Within a transaction of the document, with a value that has no problem. */
+  write(doc: Doc, name: string, value: unknown): void;
+  /** Takes away what this device knows of. What another one adds meanwhile stays. */
+  clear(doc: Doc, name: string): void;
+}

@@ -1,0 +1,223 @@
+/**
+ * A row as a Yjs document (FORMAT.md): what devices exchange, and what merges their changes. A change is the difference
+ * between the document and the row that it is to hold, so of two devices that change different fields both are right,
+ * and fields with a type merge what is in them. Rows are read from their documents here only; whoever asks a collection
+ * reads the row that is stored beside.
+ */
+import { applyUpdate, Doc, encodeStateAsUpdate, type Map as YMap } from 'yjs';
+import { assertRow, isForbiddenKey } from '../../src/base/codec/index.ts';
+import type { Row } from '../../src/base/row.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import type { RowName } from '../../src/protocol/sync/index.ts';
+import { counterField } from './counter-field.ts';
+import type { FieldKind, FieldType } from './field-kind.ts';
+import { listField } from './list-field.ts';
+import { mapField } from './map-field.ts';
+import { setField } from './set-field.ts';
+import { isWellFormed, textField } from './text-field.ts';
+import { type Carried, carry, isSame, uncarry } from './value-encoding.ts';
+
+/** Types of the fields that have one, by name. */
+export type FieldTypes = Readonly<Record<string, FieldType>>;
+
+const KINDS: { readonly [Type in FieldType]: FieldKind } = {
+  text: textField,
+  list: listField,
+  counter: counterField,
+  set: setField,
+  map: mapField,
+};
+
+/** The root map of plain fields. Permanent, as all names here. */
+const FIELDS = 'fields';
+/** Names of ours in that map begin with it; names of the application that do so get another one before. */
+const OURS = '$';
+/** True in the map of a row that was deleted. */
+const DELETED = '$deleted';
+/** Before the name of a field with a type: the field is there, though nothing may be in it. */
+const PRESENT = '$:';
+/** While updates are read: Yjs takes a new client id when its own comes in from outside. No writer has this one. */
+const NOBODY = -1;
+
+export class RowDocument {
+  readonly #doc: Doc;
+  readonly #fields: YMap<unknown>;
+  readonly #types: FieldTypes;
+  readonly #clientId: number;
+
+  /**
+   * `clientId`: of this run of the engine, with which nobody else writes. `state`: what `state` was; absent for a row
+   * that has never been. The types were accepted by `assertFieldTypes`.
+   */
+  constructor(options: {
+    readonly name: RowName;
+    readonly types: FieldTypes;
+    readonly clientId: number;
+    readonly state?: Uint8Array | undefined;
+  }) {
+    // With a guid: without one, Yjs draws a random UUID, which takes twenty times as long as the rest.
+    this.#doc = new Doc({ guid: JSON.stringify([options.name.collection, options.name.key]) });
+    this.#doc.clientID = options.clientId;
+    this.#clientId = options.clientId;
+    this.#types = options.types;
+    this.#fields = this.#doc.getMap(FIELDS);
+    if (options.state !== undefined) this.apply(options.state);
+  }
+
+  /** All that is known of the row, as one Yjs update (version 1). The same for equal histories, not for equal rows. */
+  get state(): Uint8Array {
+    return encodeStateAsUpdate(this.#doc);
+  }
+
+  /**
+   * The row, or undefined when it was deleted or has never been. Throws what `assertRow` throws when another client of
+   * the document has made something of it that is no row.
+   */
+  get row(): Row | undefined {
+    if (this.#fields.get(DELETED) === true) return undefined;
+    const row: Record<string, unknown> = {};
+    for (const [stored, value] of this.#fields) {
+      const field = nameOf(stored);
+      // A shared type that a client has put there is read as what it looks like.
+      if (field !== undefined) row[field] = uncarry(isShared(value) ? value.toJSON() : value);
+    }
+    for (const [field, type] of Object.entries(this.#types)) {
+      const kind = KINDS[type];
+      const isThere = this.#fields.has(PRESENT + field) || !kind.isEmpty(this.#doc, field);
+      if (isThere) row[field] = kind.read(this.#doc, field);
+    }
+    if (Object.keys(row).length === 0) return undefined;
+    assertRow(row, 0);
+    return row;
+  }
+
+  /**
+   * Changes the document where it differs from a row, which undefined deletes. Answers the change as a Yjs update, or
+   * undefined when there is none. Afterwards `row` is the row as all devices will read it: sets are sorted, and sums of
+   * fractions are what they are. Throws `sync/unfit-value` for a value that its field cannot hold, and changes nothing.
+   */
+  put(row: Row | undefined): Uint8Array | undefined {
+    if (row !== undefined) this.#check(row);
+    let update: Uint8Array | undefined;
+    const take = (made: Uint8Array): void => {
+      update = made;
+    };
+    this.#doc.on('update', take);
+    try {
+      this.#doc.transact(() => (row === undefined ? this.#delete() : this.#write(row)));
+    } finally {
+      this.#doc.off('update', take);
+    }
+    return update;
+  }
+
+  /** Merges an update of another device, which `checkUpdate` has accepted. Updates may come in any order, and again. */
+  apply(update: Uint8Array): void {
+    this.#doc.clientID = NOBODY;
+    try {
+      applyUpdate(this.#doc, update);
+    } finally {
+      this.#doc.clientID = this.#clientId;
+    }
+  }
+
+  #write(row: Row): void {
+    const fields = this.#fields;
+    if (fields.has(DELETED)) fields.delete(DELETED);
+    for (const stored of [...fields.keys()]) {
+      const field = nameOf(stored);
+      if (field !== undefined && (row[field] === undefined || this.#kindOf(field) !== undefined)) fields.delete(stored);
+    }
+    for (const field of Object.keys(row)) {
+      if (row[field] === undefined || this.#kindOf(field) !== undefined) continue;
+      const stored = storedName(field);
+      const value = carry(row[field]);
+      if (!fields.has(stored) || !isSame(fields.get(stored) as Carried, value)) fields.set(stored, value);
+    }
+    for (const [field, type] of Object.entries(this.#types)) {
+      const value = row[field];
+      if (value === undefined) this.#clear(field, KINDS[type]);
+      else {
+        if (!fields.has(PRESENT + field)) fields.set(PRESENT + field, true);
+        KINDS[type].write(this.#doc, field, value);
+      }
+    }
+  }
+
+  /** Its fields go, to give their space back; what another device writes meanwhile waits for a row of that key. */
+  #delete(): void {
+    for (const stored of [...this.#fields.keys()]) if (nameOf(stored) !== undefined) this.#fields.delete(stored);
+    for (const [field, type] of Object.entries(this.#types)) this.#clear(field, KINDS[type]);
+    if (this.#fields.get(DELETED) !== true) this.#fields.set(DELETED, true);
+  }
+
+  #clear(field: string, kind: FieldKind): void {
+    if (this.#fields.has(PRESENT + field)) this.#fields.delete(PRESENT + field);
+    if (!kind.isEmpty(this.#doc, field)) kind.clear(this.#doc, field);
+  }
+
+  #kindOf(field: string): FieldKind | undefined {
+    return Object.hasOwn(this.#types, field) ? KINDS[this.#types[field]!] : undefined;
+  }
+
+  #check(row: Row): void {
+    for (const field of Object.keys(row)) {
+      const value = row[field];
+      if (value === undefined) continue;
+      if (!isWellFormed(field)) throw unfit(field, 'has half of a surrogate pair in its name');
+      const kind = this.#kindOf(field);
+      const problem = kind?.problem(value);
+      if (problem !== undefined) throw unfit(field, problem, this.#types[field]);
+      const wrong = unsoundText(value);
+      if (wrong !== undefined) throw unfit(field, `has half of a surrogate pair in ${JSON.stringify(wrong)}`);
+    }
+  }
+}
+
+/** Refuses types under names that a document uses itself: `collection/invalid-field-type`. */
+export function assertFieldTypes(types: Readonly<Record<string, unknown>>): asserts types is FieldTypes {
+  for (const [field, type] of Object.entries(types)) {
+    const isKnown = typeof type === 'string' && Object.hasOwn(KINDS, type);
+    const isOk = isKnown && field !== '' && field !== FIELDS && !field.includes('.') && !isForbiddenKey(field);
+    if (isOk && isWellFormed(field)) continue;
+    throw new StoreError(
+      'collection/invalid-field-type',
+      `Field ${JSON.stringify(field)} cannot have the type ${type}.`,
+      {
+        details: { field, type: String(type), known: Object.keys(KINDS) },
+        hint: `Types are ${Object.keys(KINDS).join(', ')}, for fields at the top of a row that are not called '${FIELDS}'.`,
+      },
+    );
+  }
+}
+
+const storedName = (field: string): string => (field.startsWith(OURS) ? OURS + field : field);
+
+/** The field that a name in the map stands for; undefined for names of ours. */
+function nameOf(stored: string): string | undefined {
+  if (!stored.startsWith(OURS)) return isForbiddenKey(stored) ? undefined : stored;
+  return stored.startsWith(OURS + OURS) ? stored.slice(OURS.length) : undefined;
+}
+
+const isShared = (value: unknown): value is { toJSON(): unknown } =>
+  typeof value === 'object' && value !== null && '_item' in value && 'toJSON' in value;
+
+/** The first text in a value that Yjs could not carry: it writes UTF-8, which has no halves of pairs. */
+function unsoundText(value: unknown): string | undefined {
+  if (typeof value === 'string') return isWellFormed(value) ? undefined : value;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return undefined;
+  for (const [name, inner] of Object.entries(value)) {
+    const wrong = isWellFormed(name) ? unsoundText(inner) : name;
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
+const unfit = (field: string, problem: string, type?: FieldType): StoreError =>
+  new StoreError('sync/unfit-value', `Field ${JSON.stringify(field)} ${problem}.`, {
+    details: { field, type },
+    hint:
+      type === undefined
+        ? 'Rows that are synchronised hold text that UTF-8 can write.'
+        : `Write what a field of type ${type} holds, or declare the field without a type.`,
+  });
