@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { encodeRows } from '../../src/base/codec/index.ts';
+import { StoreError } from '../../src/base/store-error.ts';
 import { type Call, type ClientMessage, OK, type Reply, type ServerMessage } from '../../src/protocol/messages.ts';
 import type { Engine } from '../../worker/engine/index.ts';
 import { PortServer, type ServedPort } from '../../worker/engine/port-server.ts';
@@ -126,4 +127,15 @@ test('[T4] each kind of answer is the same when it is asked for again', async ()
     const next = await openOnImage(image, COLLECTIONS);
     expect(await connect(next, 'tab', 'follower').ask(...message)).toEqual(answers.at(-1)![1]);
   }
+});
+
+test('[T4] [T7] no checkpoint begins when another tab has the store: it would take up what the page was not answered', async () => {
+  const image = createMemoryImage();
+  const first = await openOnImage(image, COLLECTIONS);
+  await connect(first, 'tab', 'own').create(1, 'a');
+  const running = first.checkpoint();
+  const waiting = first.checkpoint();
+  first.supersede(new StoreError('tabs/lock-stolen', 'Another tab has the store.'));
+  await running;
+  await expect(waiting).rejects.toMatchObject({ code: 'engine/superseded' });
 });

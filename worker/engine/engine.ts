@@ -146,7 +146,7 @@ export class Engine implements EngineApi {
         this.#live.fail(error);
         this.#transactions.endAll(error);
         // Whoever has the store now must find it as it was.
-        void this.#checkpointer.close();
+        this.#checkpointer.stop(error);
       },
     });
     this.#migrations = new Migrations({

@@ -61,6 +61,8 @@ export class Checkpointer {
   #cancelIdle: (() => void) | undefined;
   #storedAt = 0;
   #isClosed = false;
+  /** Why none may begin. */
+  #end: StoreError | undefined;
   logBytes: number;
   logFrames: number;
   checkpoints = 0;
@@ -123,11 +125,21 @@ export class Checkpointer {
   /** Takes up all that is stored now. Joins one that is running, and then makes another when more was stored since. */
   async run(): Promise<CheckpointResult> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    if (this.#end !== undefined) throw this.#end;
     this.#running = this.#write().finally(() => {
       this.#running = undefined;
       this.#options.release();
     });
     return this.#running;
+  }
+
+  /**
+   * Another has the store, or soon will: no checkpoint begins any more, also none that waits for the running one. It would
+   * take up what this tab's page was not answered, which whoever leads next must find in the log (T4).
+   */
+  stop(why: StoreError): void {
+    this.#end ??= why;
+    void this.close();
   }
 
   /** No further checkpoint begins by itself; answers when the running one has ended. */
