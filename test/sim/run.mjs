@@ -1,8 +1,19 @@
-// Runs simulated lives of tabs: npm run test:sim -- [--seeds N] [--seed S]. A failure prints the seed that repeats it.
+// Runs simulated lives of tabs: npm run test:sim -- [--seeds N] [--from N], or one of them: --seed S [--steps N] [--tabs N]
+// [--without kill,lost,...]. A failure is made smaller, and prints the command that repeats it.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
-const { values } = parseArgs({ options: { seeds: { type: 'string', default: '50000' }, seed: { type: 'string' } } });
-const env = { ...process.env, SIM_SEEDS: values.seeds, ...(values.seed && { SIM_SEED: values.seed }) };
-const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit', 'test/sim'];
+const text = { type: 'string' };
+const options = {
+  seeds: { ...text, default: '50000' },
+  from: text,
+  seed: text,
+  steps: text,
+  tabs: text,
+  without: text,
+};
+const { values } = parseArgs({ options });
+const env = { ...process.env };
+for (const [name, value] of Object.entries(values)) env[`SIM_${name.toUpperCase()}`] = value;
+const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit', 'test/sim/tabs.sim'];
 process.exitCode = spawnSync(process.execPath, vitest, { env, stdio: 'inherit' }).status ?? 1;

@@ -8,7 +8,44 @@ import { TailImage } from '../fakes/memory-tail-folder.ts';
 import { type Origin, openTab, type SimTab } from './sim-tab.ts';
 import { World } from './world.ts';
 
-const TABS_MAX = 4;
+/** What may befall tabs, and can be left out when a failure is made smaller. */
+export const BEFALLS = [
+  'kill',
+  'close',
+  'freeze',
+  'checkpoint',
+  'transfer',
+  'create',
+  'createMany',
+  'lost',
+  'doubled',
+  'late',
+  'unknown',
+] as const;
+export type Befall = (typeof BEFALLS)[number];
+
+/** One life follows from this. */
+export type Plan = {
+  readonly seed: number;
+  readonly steps: number;
+  readonly tabsMax: number;
+  readonly without: readonly Befall[];
+};
+
+export const STEPS = 120;
+export const TABS_MAX = 4;
+export const planOf = (seed: number): Plan => ({ seed, steps: STEPS, tabsMax: TABS_MAX, without: [] });
+
+/** The command that repeats a life. */
+export function commandOf({ seed, steps, tabsMax, without }: Plan): string {
+  const more = [
+    ...(steps === STEPS ? [] : [`--steps ${steps}`]),
+    ...(tabsMax === TABS_MAX ? [] : [`--tabs ${tabsMax}`]),
+    ...(without.length === 0 ? [] : [`--without ${without.join()}`]),
+  ];
+  return ['npm run test:sim -- --seed', seed, ...more].join(' ');
+}
+
 /** How long everything that is under way may take once nothing fails any more. */
 const HEAL_MS = 40_000;
 
@@ -31,7 +68,7 @@ type Tally = {
 };
 
 export class TabsRun {
-  readonly seed: number;
+  readonly plan: Plan;
   readonly world: World;
   readonly #origin: Origin;
   readonly #tallies: Tally[] = [];
@@ -48,18 +85,24 @@ export class TabsRun {
   timeouts = 0;
   readonly #freezes: boolean;
 
-  constructor(seed: number) {
-    this.seed = seed;
-    this.world = new World(seed);
+  constructor(plan: Plan) {
+    this.plan = plan;
+    this.world = new World(plan.seed);
     this.#freezes = this.world.chance(0.5);
     this.#origin = { world: this.world, image: createMemoryImage(), tails: new TailImage() };
   }
 
-  async run(steps: number): Promise<void> {
+  async run(): Promise<void> {
     const { world } = this;
-    world.faults = world.chance(0.5) ? { lost: 0.05, doubled: 0.05, delayMs: 8 } : { lost: 0, doubled: 0, delayMs: 2 };
-    if (world.chance(0.3)) world.faults = { ...world.faults, unknown: 0.02 };
-    for (let step = 0; step < steps; step++) {
+    const isNoisy = world.chance(0.5);
+    const isCutOff = world.chance(0.3);
+    world.faults = {
+      lost: isNoisy && this.#may('lost') ? 0.05 : 0,
+      doubled: isNoisy && this.#may('doubled') ? 0.05 : 0,
+      delayMs: isNoisy && this.#may('late') ? 8 : 2,
+      unknown: isCutOff && this.#may('unknown') ? 0.02 : 0,
+    };
+    for (let step = 0; step < this.plan.steps; step++) {
       this.#step();
       // A life with frozen tabs takes as long as they do.
       await world.run(world.random() * (this.#freezes ? 200 : 12));
@@ -91,20 +134,27 @@ export class TabsRun {
     return this.#alive.find(({ tab }) => this.world.holderOf('collection-store/sim') === tab.life);
   }
 
+  #may(befall: Befall): boolean {
+    return !this.plan.without.includes(befall);
+  }
+
+  /** What is left out is drawn and not done, so that the rest stays as near as can be to what it was. */
   #step(): void {
     const { world } = this;
     const alive = this.#alive;
-    if (alive.length + this.#opening < TABS_MAX && world.chance(alive.length === 0 ? 0.6 : 0.08)) return this.#open();
+    const chance = alive.length === 0 ? 0.6 : 0.08;
+    if (alive.length + this.#opening < this.plan.tabsMax && world.chance(chance)) return this.#open();
     if (alive.length === 0) return;
     const tally = alive[world.below(alive.length)]!;
-    if (world.chance(0.03)) return this.#kill(tally);
-    if (world.chance(0.02)) return this.#close(tally);
-    if (this.#freezes && world.chance(0.02)) return this.#freeze(this.#leader ?? tally);
+    const draws = (befall: Befall, of: number): boolean => world.chance(of) && this.#may(befall);
+    if (draws('kill', 0.03)) return this.#kill(tally);
+    if (draws('close', 0.02)) return this.#close(tally);
+    if (this.#freezes && draws('freeze', 0.02)) return this.#freeze(this.#leader ?? tally);
     // A crash in it shows in what is found afterwards.
-    if (world.chance(0.05)) return void tally.tab.checkpoint().catch(() => undefined);
-    if (world.chance(0.1)) return this.#transfer(tally);
-    if (world.chance(0.3)) return this.#create(tally);
-    if (world.chance(0.05)) return this.#createMany(tally);
+    if (draws('checkpoint', 0.05)) return void tally.tab.checkpoint().catch(() => undefined);
+    if (draws('transfer', 0.1)) return this.#transfer(tally);
+    if (draws('create', 0.3)) return this.#create(tally);
+    if (draws('createMany', 0.05)) return this.#createMany(tally);
     for (let count = 1 + world.below(4); count > 0; count--) this.#increment(tally);
   }
 
@@ -325,8 +375,8 @@ export class TabsRun {
 
   #assert(condition: boolean, message: string): void {
     if (condition) return;
-    const repeat = `npm run test:sim -- --seed ${this.seed}`;
-    throw new Error(`seed ${this.seed}, at ${this.world.nowMs.toFixed(1)} ms: ${message} Repeat: ${repeat}`);
+    const repeat = commandOf(this.plan);
+    throw new Error(`seed ${this.plan.seed}, at ${this.world.nowMs.toFixed(1)} ms: ${message} Repeat: ${repeat}`);
   }
 }
 
