@@ -17,11 +17,13 @@ const STAMP = join(ROOT, '.cache/build-stamp');
 const SOURCES = [
   'src',
   'worker',
+  'server',
   'demo',
   'package.json',
   'package-lock.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'tsconfig.relay.json',
   '.ci',
 ];
 
@@ -32,6 +34,9 @@ const WORKER_MARK = `${'__COLLECTION_STORE_WORKER'.padEnd(WORKER_LITERAL.length 
 
 /** Entry points for frameworks, and what each of them imports. */
 const BINDINGS = { react: 'react', vue: 'vue', svelte: 'svelte/store', solid: 'solid-js' };
+
+/** What the relay imports and does not have inside: programs of Node find their packages. */
+const RELAY_PACKAGES = [/^node:/, /^(classic-level|ws|yjs)$/, /^(lib0|y-protocols)\//];
 
 /**
  * Properties of the client that are shortened: nobody else has them. They are on no public object and in no message, and
@@ -66,6 +71,14 @@ export async function build() {
     ...Object.entries(BINDINGS).map(([name, framework]) =>
       bundle({ entry: `src/${name}/index.ts`, file: `dist/${name}.js`, external: [framework], keepsWorkerCall: false }),
     ),
+    bundle({ entry: 'server/index.ts', file: 'dist/relay.js', external: RELAY_PACKAGES, keepsWorkerCall: false }),
+    bundle({
+      entry: 'server/main.ts',
+      file: 'dist/collection-store.js',
+      external: RELAY_PACKAGES,
+      keepsWorkerCall: false,
+      replaced: { './index.ts': './relay.js' },
+    }),
     // Measured only: what an application that has RxJS anyway downloads for the client.
     bundle({
       entry: 'src/index.ts',
@@ -87,8 +100,8 @@ export async function buildIfStale() {
   if (SOURCES.some((source) => newest(join(ROOT, source)) > built)) await build();
 }
 
-/** `parts`: files of the client that are built by themselves and imported when they are used. */
-async function bundle({ entry, file, external, keepsWorkerCall, isMeasured = false, parts = [] }) {
+/** `parts`: files of the client that are built by themselves and imported when they are used. `replaced`: the same, by import. */
+async function bundle({ entry, file, external, keepsWorkerCall, isMeasured = false, parts = [], replaced = {} }) {
   await viteBuild({
     root: ROOT,
     configFile: false,
@@ -97,7 +110,7 @@ async function bundle({ entry, file, external, keepsWorkerCall, isMeasured = fal
     plugins: [
       ...(keepsWorkerCall ? [keepWorkerCall()] : []),
       ...(isMeasured ? [noteLargestModules()] : []),
-      leaveOut(parts),
+      leaveOut({ ...Object.fromEntries(parts.map((name) => [`./${name}.ts`, `./${name}.js`])), ...replaced }),
     ],
     build: {
       target: 'es2022',
@@ -146,8 +159,8 @@ function keepWorkerCall() {
  * The minifier shortens names in builds of one file only. So a part is a build of its own, which the client names by the
  * file that it will be; it has nothing of the client inside, and no shortened name on what is handed over.
  */
-function leaveOut(parts) {
-  const byImport = new Map(parts.map((name) => [`./${name}.ts`, `./${name}.js`]));
+function leaveOut(files) {
+  const byImport = new Map(Object.entries(files));
   return {
     name: 'leave-out',
     enforce: 'pre',
@@ -174,13 +187,15 @@ function noteLargestModules() {
 
 async function emitTypes() {
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  await run(process.execPath, [tsc, '-p', join(ROOT, 'tsconfig.build.json')], { cwd: ROOT }).catch((error) => {
-    throw new Error(`Type declarations failed:\n${error.stdout}`);
-  });
+  for (const config of ['tsconfig.build.json', 'tsconfig.relay.json']) {
+    await run(process.execPath, [tsc, '-p', join(ROOT, config)], { cwd: ROOT }).catch((error) => {
+      throw new Error(`Type declarations failed:\n${error.stdout}`);
+    });
+  }
   // Declarations keep the source's .ts extensions, which a user's compiler refuses.
-  for (const file of readdirSync(join(DIST, 'types'), { recursive: true })) {
-    if (!file.endsWith('.d.ts')) continue;
-    const path = join(DIST, 'types', file);
+  for (const file of readdirSync(DIST, { recursive: true })) {
+    if (!/^(types|relay-types)[\\/].*\.d\.ts$/.test(file)) continue;
+    const path = join(DIST, file);
     const text = readFileSync(path, 'utf8');
     writeFileSync(path, text.replace(/((?:from |import\()['"]\.[^'"]*)\.ts(?=['"])/g, '$1.js'));
   }

@@ -4,8 +4,9 @@ import { createPlatform } from '../src/base/platform.ts';
 import { StoreError } from '../src/base/store-error.ts';
 import { sharedSecret } from './auth/index.ts';
 import { isOriginAllowed } from './http/index.ts';
+import { DEFAULT_LIMITS } from './limits/index.ts';
 import { openLevelLog, openMemoryLog } from './log/index.ts';
-import { DEFAULT_LIMITS, type RelayLimits, RunningRelay } from './relay/index.ts';
+import { RunningRelay } from './relay/index.ts';
 import type { Relay, RelayHealth, RelayOptions } from './relay-options.ts';
 
 const OPTIONS = ['data', 'secret', 'origins', 'path', 'limits', 'onEvent'];
@@ -107,5 +108,3 @@ const badOption = (option: string, what: string): StoreError =>
     details: { option },
     hint: `Options are ${OPTIONS.join(', ')}; limits are ${Object.keys(DEFAULT_LIMITS).join(', ')}.`,
   });
-
-export type { RelayLimits };

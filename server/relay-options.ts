@@ -1,8 +1,8 @@
 /** What a relay is made of: the public types of `collection-store/relay`. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { RelayLimits } from './limits/index.ts';
 import type { Observe } from './observe/index.ts';
-import type { RelayLimits } from './relay/index.ts';
 
 export type RelayOptions = {
   /** Folder of the log, made when it is missing. `memory:` keeps everything in memory, and forgets it at the end. */

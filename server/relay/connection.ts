@@ -1,8 +1,8 @@
 /** What each kind of connection has, and must be able to do. */
 import type { Platform } from '../../src/base/platform.ts';
 import type { Authorise } from '../auth/index.ts';
+import type { RelayLimits } from '../limits/index.ts';
 import type { Metrics, Observe } from '../observe/index.ts';
-import type { RelayLimits } from './limits.ts';
 import type { RelaySocket } from './socket.ts';
 import type { StoreHub } from './store-hub.ts';
 

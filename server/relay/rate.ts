@@ -1,6 +1,6 @@
 /** Buckets that fill with time. What a connection sends must fit into both of its. */
 import type { Platform } from '../../src/base/platform.ts';
-import { BURST_SECONDS } from './limits.ts';
+import { BURST_SECONDS } from '../limits/index.ts';
 
 export class Rate {
   readonly #platform: Platform;

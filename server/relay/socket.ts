@@ -1,8 +1,8 @@
 /** One WebSocket, from the relay's side: what goes out is bounded, and who is silent is dropped. */
 import type { WebSocket } from 'ws';
 import { CLOSE } from '../../src/protocol/sync/index.ts';
+import { SILENT_BEATS_MAX } from '../limits/index.ts';
 import type { Metrics } from '../observe/index.ts';
-import { SILENT_BEATS_MAX } from './limits.ts';
 
 const REASON_BYTES_MAX = 120;
 

@@ -2,11 +2,11 @@
 import { assert } from '../../src/base/assert.ts';
 import type { Platform } from '../../src/base/platform.ts';
 import type { RowName, WriterId } from '../../src/protocol/sync/index.ts';
+import type { RelayLimits } from '../limits/index.ts';
 import type { Appended, Batch, NewBatch, StoreLog } from '../log/index.ts';
 import type { Metrics, Observe } from '../observe/index.ts';
 import { changesOf, deliverFrame } from './batch-frames.ts';
 import { Folder } from './folder.ts';
-import type { RelayLimits } from './limits.ts';
 import { LiveRoom } from './live-room.ts';
 import { Presence } from './presence.ts';
 import { rowId } from './row-id.ts';

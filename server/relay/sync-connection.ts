@@ -24,16 +24,16 @@ import {
   SYNC_VERSION_MIN,
   type WriterId,
 } from '../../src/protocol/sync/index.ts';
-import { deliverFrame } from './batch-frames.ts';
-import { EMPTY_UPDATE, readSyncMessage, step2Frame } from './carrier.ts';
-import type { ConnectionParts } from './connection.ts';
 import {
   GREETING_BYTES_MAX,
   GREETING_FRAMES_MAX,
   HELLO_TIMEOUT_MS,
   OWN_WRITERS_MAX,
   REQUESTS_WAITING_MAX,
-} from './limits.ts';
+} from '../limits/index.ts';
+import { deliverFrame } from './batch-frames.ts';
+import { EMPTY_UPDATE, readSyncMessage, step2Frame } from './carrier.ts';
+import type { ConnectionParts } from './connection.ts';
 import { Rate } from './rate.ts';
 import type { RelaySocket } from './socket.ts';
 import type { StoreHub } from './store-hub.ts';

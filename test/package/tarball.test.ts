@@ -19,7 +19,7 @@ afterAll(() => installation.remove());
 test('holds the built files, their declarations and the documents, and nothing else', () => {
   const unexpected = installation.files.filter(
     (path) =>
-      !/^dist\/((index|transaction|standalone|worker|react|vue|svelte|solid)\.js(\.map)?|worker\.d\.ts|types\/.*\.d\.ts)$/.test(
+      !/^dist\/((index|transaction|standalone|worker|react|vue|svelte|solid|relay|collection-store)\.js(\.map)?|worker\.d\.ts|(relay-)?types\/.*\.d\.ts)$/.test(
         path,
       ) && !DOCUMENTS.includes(path),
   );
@@ -31,6 +31,9 @@ test('holds the built files, their declarations and the documents, and nothing e
     'dist/worker.js',
     'dist/worker.d.ts',
     'dist/types/index.d.ts',
+    'dist/relay.js',
+    'dist/collection-store.js',
+    'dist/relay-types/server/index.d.ts',
   ];
   expect([...wanted, ...DOCUMENTS].filter((path) => !installation.files.includes(path))).toEqual([]);
 });

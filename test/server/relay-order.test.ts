@@ -6,11 +6,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { DEFAULT_LIMITS } from '../../server/limits/index.ts';
 import { openKeyedLog } from '../../server/log/index.ts';
 import { createMemoryHome, openMemoryStore } from '../../server/log/memory-store.ts';
-import { DEFAULT_LIMITS, RunningRelay } from '../../server/relay/index.ts';
+import { RunningRelay } from '../../server/relay/index.ts';
 import { createPlatform } from '../../src/base/platform.ts';
-import { openDevice, setFields } from './relay-fixture.ts';
+import { openDevice, setFields } from './device.ts';
 
 const QUIET_MS = 50;
 

@@ -6,7 +6,8 @@ import * as decoding from 'lib0/decoding';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RelayOptions } from '../../server/index.ts';
 import { encodeMessage, type RowPage } from '../../src/protocol/sync/index.ts';
-import { type Device, fieldsOf, type RunningFixture, setFields, startRelay } from './relay-fixture.ts';
+import { type Device, fieldsOf, setFields } from './device.ts';
+import { type RunningFixture, startRelay } from './relay-fixture.ts';
 
 const PAGE = 1_000_000;
 

@@ -10,7 +10,8 @@ import { WebSocket } from 'ws';
 import { WebsocketProvider } from 'y-websocket';
 import * as Y from 'yjs';
 import { createSeededRandom } from '../fakes/seeded-random.ts';
-import { fieldsOf, type RunningFixture, setFields, startRelay } from './relay-fixture.ts';
+import { fieldsOf, setFields } from './device.ts';
+import { type RunningFixture, startRelay } from './relay-fixture.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 18);
 

@@ -71,6 +71,9 @@ test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S12] built files import 
   expect(textOf('dist/transaction.js')).not.toMatch(/StoreError/);
   expect(imports('standalone.js')).toEqual([]);
   expect(imports('worker.js')).toEqual([]);
+  const ofRelay = imports('relay.js').filter((name) => !name.startsWith('node:'));
+  expect(ofRelay.toSorted()).toEqual(['classic-level', 'lib0/encoding', 'ws', 'yjs']);
+  expect(imports('collection-store.js').filter((name) => !name.startsWith('node:'))).toEqual(['./relay.js']);
 });
 
 test.skipIf(!existsSync(join(ROOT, 'dist/react.js')))('[BIND-6] a built binding imports its framework alone', () => {

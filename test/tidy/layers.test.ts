@@ -29,6 +29,7 @@ const LAYERS_BY_THREAD = {
   relay: [
     ...SHARED,
     'server/observe',
+    'server/limits',
     'server/log',
     'server/documents',
     'server/auth',
