@@ -311,6 +311,8 @@ export interface EngineApi {
   verify(options: LongOptions & { readonly repair: boolean }): Promise<VerifyReport>;
   compact(options: LongOptions): Promise<{ readonly pagesFreed: number; readonly bytesFreed: number }>;
   health(): Promise<Health>;
+  /** Of `health()`, what is known without asking the browser. */
+  readonly home: Pick<Health, 'storage' | 'durability'>;
   /** Writes everything out: after it, reopening replays nothing. */
   checkpoint(): Promise<void>;
   close(): Promise<void>;

@@ -228,10 +228,11 @@ export class MemoryEngine implements EngineApi {
     return { pagesFreed: 0, bytesFreed: 0 };
   }
 
+  readonly home = { storage: 'memory', durability: 'none' } as const;
+
   async health(): Promise<Health> {
     return {
-      storage: 'memory',
-      durability: 'none',
+      ...this.home,
       persisted: undefined,
       usageBytes: undefined,
       quotaBytes: undefined,

@@ -1,7 +1,7 @@
 /** What the page may ask of its worker as a whole: open, close, destroy. */
 import { errorToWire, StoreError, type StoreErrorWire } from '../../src/base/store-error.ts';
 import type { EngineControl } from '../../src/protocol/control.ts';
-import type { EngineApi, EngineOptions, Health } from '../../src/protocol/engine-api.ts';
+import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
 import { toEngineOptions } from '../../src/protocol/engine-options.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
 import { servePort } from './port-server.ts';
@@ -47,13 +47,13 @@ export function createControl(
 export async function serveAlone(engine: EngineApi, options: EngineOptions, port: MessagePort): Promise<ServedStore> {
   const stop = servePort(engine, port);
   return {
-    status: toStatus(await engine.health(), options),
+    status: toStatus(engine.home, options),
     close: () => engine.close().finally(stop),
     destroy: () => engine.destroy().finally(stop),
   };
 }
 
-export function toStatus({ storage, durability }: Health, asked: EngineOptions): StoreStatus {
+export function toStatus({ storage, durability }: EngineApi['home'], asked: EngineOptions): StoreStatus {
   const [home] = asked.storage;
   const reasons: string[] = [];
   if (storage !== home) reasons.push(`storage/unavailable: ${home} cannot be used.`);

@@ -386,13 +386,16 @@ export class Engine implements EngineApi {
     );
   }
 
+  get home(): Pick<Health, 'storage' | 'durability'> {
+    return { storage: this.#storage.kind, durability: this.#given(this.#options.durability) };
+  }
+
   async health(): Promise<Health> {
     const { space, snapshots, collections } = this.#state;
     const figures = await this.#platform.estimate?.();
     return {
-      storage: this.#storage.kind,
+      ...this.home,
       log: this.#storage.tail?.() === 'used' ? 'opfs' : this.#storage.kind,
-      durability: this.#given(this.#options.durability),
       persisted: figures?.persisted,
       usageBytes: figures?.usageBytes,
       quotaBytes: figures?.quotaBytes,

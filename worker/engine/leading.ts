@@ -79,10 +79,10 @@ export class Leading {
   }
 
   /** Answers from now on: this tab's page, and those that follow. */
-  async serve(): Promise<StoreStatus> {
+  serve(): StoreStatus {
     const { shared, page, name, definitions, say } = this.#options;
     const engine = this.#engine!;
-    const status = toStatus(await engine.health(), shared.options);
+    const status = toStatus(engine.home, shared.options);
     if (this.#end !== undefined) throw this.#end;
     page.serve(engine, shared.tab);
     this.#followers = new Followers({ shared, engine, status, definitions, name });

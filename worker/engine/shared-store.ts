@@ -38,8 +38,7 @@ const CURED_BY_REOPENING: ReadonlySet<string> = new Set([
 /** Opens the store here, or joins the tab that has it. */
 export async function openSharedStore(shared: SharedStoreOptions): Promise<ServedStore> {
   const store = new SharedStore(shared);
-  await store.enter();
-  if (!(await store.lead())) await store.follow();
+  if (!(await store.lead(store.enter()))) await store.follow();
   return store;
 }
 
@@ -111,18 +110,22 @@ class SharedStore implements ServedStore {
 
   // --- leading ---
 
-  /** Opens the engine here when nobody has the lock. Answers whether that was so. */
-  async lead(): Promise<boolean> {
+  /**
+   * Opens the engine here when nobody has the lock. Answers whether that was so. Both locks are asked for at once, and
+   * the tab's first: whoever has the store's is seen to live.
+   */
+  async lead(entering: Promise<void>): Promise<boolean> {
     const { locks, options } = this.#shared;
     const taken = new StoreError('store/in-use', 'Another tab has the store.');
     const leading = this.#createLeading();
-    const holding = tryLock({ locks, name: storeLockName(options.name), onLost: leading.lost }).then((release) => {
+    const lock = tryLock({ locks, name: storeLockName(options.name), onLost: leading.lost });
+    const holding = Promise.all([lock, entering]).then(([release]) => {
       if (release === undefined) throw taken;
       return release;
     });
     try {
       await leading.open(holding, 'granted');
-      await this.#serve(leading);
+      this.#serve(leading);
       return true;
     } catch (error) {
       await leading.leave();
@@ -146,8 +149,8 @@ class SharedStore implements ServedStore {
     });
   }
 
-  async #serve(leading: Leading): Promise<void> {
-    this.#status = await leading.serve();
+  #serve(leading: Leading): void {
+    this.#status = leading.serve();
     this.#leading = leading;
     this.#known.epoch = leading.epoch;
     this.#role = 'leader';
@@ -231,7 +234,7 @@ class SharedStore implements ServedStore {
     try {
       await leading.open(Promise.resolve(release), how);
       if (this.#ended.signal.aborted) return await leading.close();
-      await this.#serve(leading);
+      this.#serve(leading);
       this.#onJoined?.(this.#status!);
     } catch (cause) {
       void leading.leave();
