@@ -15,8 +15,17 @@ export type TailFaults = {
   readonly writeMs?: number;
 };
 
+type ImageFile = {
+  bytes: Uint8Array<ArrayBuffer>;
+  isLocked: boolean;
+  /** Whether whoever locked it has died. */
+  isLeft?: () => boolean;
+};
+
+const isHeld = ({ isLocked, isLeft }: ImageFile): boolean => isLocked && isLeft?.() !== true;
+
 export class TailImage {
-  readonly files: Map<string, { bytes: Uint8Array<ArrayBuffer>; isLocked: boolean }> = new Map();
+  readonly files: Map<string, ImageFile> = new Map();
   nowMs = 0;
 
   /** As if the browser had been killed: nobody holds a file. */
@@ -49,6 +58,7 @@ export function createMemoryTailFolder(image: TailImage, faults: TailFaults = {}
   const take = (name: string): TailFile => {
     const file = image.files.get(name)!;
     file.isLocked = true;
+    if (faults.isDead !== undefined) file.isLeft = faults.isDead;
     let isOpen = true;
     const bytes = (): Uint8Array<ArrayBuffer> => {
       mustRun();
@@ -112,7 +122,7 @@ export function createMemoryTailFolder(image: TailImage, faults: TailFaults = {}
       mustRun();
       const file = image.files.get(name);
       if (file === undefined) return 'absent';
-      return file.isLocked ? 'locked' : take(name);
+      return isHeld(file) ? 'locked' : take(name);
     },
     async create(name) {
       mustRun();
@@ -123,10 +133,10 @@ export function createMemoryTailFolder(image: TailImage, faults: TailFaults = {}
       return image.files.get(name)!.bytes.slice();
     },
     async removeOthers(name) {
-      for (const [other, { isLocked }] of image.files) if (other !== name && !isLocked) image.files.delete(other);
+      for (const [other, file] of image.files) if (other !== name && !isHeld(file)) image.files.delete(other);
     },
     async destroy() {
-      for (const [name, { isLocked }] of image.files) if (!isLocked) image.files.delete(name);
+      for (const [name, file] of image.files) if (!isHeld(file)) image.files.delete(name);
     },
   };
 }

@@ -36,6 +36,8 @@ export class World {
   faults: ChannelFaults = { lost: 0, doubled: 0, delayMs: 2 };
   nowMs = 0;
   events = 0;
+  /** Locks that were taken from somebody. */
+  steals = 0;
   #order = 0;
   #queue: Event[] = [];
   readonly #holders: Map<string, Hold> = new Map();
@@ -134,6 +136,7 @@ export class World {
           });
         };
         if (options.steal === true) {
+          this.steals++;
           this.#holders.get(name)?.steal();
           return grant();
         }

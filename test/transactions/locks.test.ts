@@ -4,10 +4,15 @@ import type { StoreError } from '../../src/base/store-error.ts';
 import { codeOf } from '../engine/engine-verbs.ts';
 import { keptBy, NOTHING, openBank, type Tx, turn } from './transaction-fixture.ts';
 
+/** Whether it settles when everything that is ready has run. */
 const isDone = async (promise: Promise<unknown>): Promise<boolean> => {
-  const open = Symbol();
+  let isSettled = false;
+  const settle = (): void => {
+    isSettled = true;
+  };
+  promise.then(settle, settle);
   await turn();
-  return (await Promise.race([promise.catch(() => undefined), Promise.resolve(open)])) !== open;
+  return isSettled;
 };
 
 describe('locks', () => {
@@ -28,6 +33,33 @@ describe('locks', () => {
     expect(order).toEqual([0, 1]);
     expect(await keptBy(engine)).toEqual(NOTHING);
   });
+
+  test.each(['locks of its beginning', 'locks of its commit'])(
+    '[TXN-7] [TXN-9] one that ends while it waits takes no more of them: %s',
+    async (which) => {
+      const { engine, begin } = await openBank();
+      const holder = begin();
+      await holder.lock('a');
+      let waiting: Tx;
+      if (which === 'locks of its beginning') {
+        const names = ['a', 'b'].map((key) => ['accounts', key]);
+        waiting = begin({ locks: names });
+      } else {
+        waiting = begin();
+        await waiting.accounts.put({ id: 'a', balance: 1 }, { id: 'b', balance: 1 });
+        waiting.commit().catch(() => undefined);
+      }
+      await turn();
+      // As their tab goes: the first gives its lock to the second, which ends before it knows.
+      holder.raw.rollback();
+      waiting.raw.rollback();
+      await turn();
+      const next = begin();
+      expect(await isDone(Promise.all([next.lock('a'), next.lock('b')]))).toBe(true);
+      next.raw.rollback();
+      expect(await keptBy(engine)).toEqual(NOTHING);
+    },
+  );
 
   test('[TXN-7] whoever gets one sees what its former holder has committed, and commits', async () => {
     const { begin, accounts } = await openBank();

@@ -143,7 +143,8 @@ export class Engine implements EngineApi {
         if (this.#life !== 'closing') this.#life = 'poisoned';
         this.#poison = error;
         onPoisoned?.(error);
-        this.#live.fail(error);
+        // Who is closing the store is told that it is closed.
+        this.#live.fail(this.#life === 'closing' ? storeIs('closed') : error);
         this.#transactions.endAll(error);
         // Whoever has the store now must find it as it was.
         this.#checkpointer.stop(error);

@@ -236,7 +236,11 @@ export class Transaction implements EngineTransaction {
     const ordered = [...ids.keys()].sort().map((id) => ids.get(id)!);
     const run = async (): Promise<void> => {
       try {
-        for (const name of ordered) await this.#acquire(name, false);
+        for (const name of ordered) {
+          await this.#acquire(name, false);
+          // It may have ended while it waited: what it took from then on nobody would give back.
+          this.#check();
+        }
       } catch (error) {
         if (this.#failure !== undefined || !isDeadlock(error)) throw error;
         this.#context.locks.release(this.#owner, () => error);
@@ -353,7 +357,12 @@ export class Transaction implements EngineTransaction {
     const take = (from: number): Promise<void> | undefined => {
       for (let at = from; at < wanted.length; at += 1) {
         const waiting = this.#acquire(nameOf(wanted[at]!), false);
-        if (waiting !== undefined) return waiting.then(() => take(at + 1));
+        if (waiting === undefined) continue;
+        return waiting.then(() => {
+          // The same as in #lockAhead.
+          this.#check();
+          return take(at + 1);
+        });
       }
       return undefined;
     };
