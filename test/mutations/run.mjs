@@ -12,6 +12,8 @@ const wanted = process.argv.slice(2);
 const chosen = MUTATIONS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 const copy = mkdtempSync(join(tmpdir(), 'mutations-'));
 const failures = [];
+// Only whether a life fails is asked.
+const env = { ...process.env, SIM_SHRINK: 'no' };
 
 try {
   for (const entry of ['src', 'worker', 'test', 'package.json', 'tsconfig.json', '.ci']) {
@@ -46,7 +48,7 @@ function run({ name, file, from, to, also, test }) {
   const { stdout, status } = spawnSync(
     process.execPath,
     ['node_modules/vitest/vitest.mjs', 'run', test, '--bail', '1', '--reporter', 'json'],
-    { cwd: copy, encoding: 'utf8', timeout: 180_000, maxBuffer: 64 * 1024 * 1024 },
+    { cwd: copy, env, encoding: 'utf8', timeout: 180_000, maxBuffer: 64 * 1024 * 1024 },
   );
   for (const [at, edit] of edits.entries()) writeFileSync(join(copy, edit.file), sources[at]);
   // A bug may also make the tests wait for ever; then the run is ended, which is noticed as well.
