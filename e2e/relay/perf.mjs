@@ -1,0 +1,7 @@
+// npm run perf:relay -- [--suite throughput|memory] [--updates N] [--rounds N] [--documents N]: the relay's figures, beside other Yjs servers.
+import process from 'node:process';
+import { buildIfStale } from '../../.ci/build.mjs';
+import { runBundled } from '../run-bundled.mjs';
+
+await buildIfStale();
+process.exitCode = await runBundled('e2e/relay/perf-run.ts', ({ main }, root) => main(process.argv.slice(2), root));
