@@ -10,7 +10,8 @@ import {
   type RowChange,
 } from '../../src/protocol/sync/index.ts';
 
-const WAIT_MS = 10_000;
+/** Beyond what a flush takes on a machine that is busy with other things. */
+const WAIT_MS = 30_000;
 
 export type DeviceOptions = {
   readonly store?: string;
