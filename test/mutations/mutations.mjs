@@ -427,13 +427,6 @@ export const MUTATIONS = [
     test: 'test/sim/tabs.sim.test.ts',
   },
   {
-    name: 'read the tail before the lease has ended',
-    file: 'worker/engine/leading.ts',
-    from: 'if (isStolen) await new Promise<void>((wake) => void shared.setTimer(wake, LEASE_MS));',
-    to: '',
-    test: 'test/sim/tabs.sim.test.ts',
-  },
-  {
     name: 'follow a leader that was left',
     file: 'worker/engine/following.ts',
     from: '    if (epoch < known.epoch || known.left.has(leader)) return;\n',
@@ -460,13 +453,6 @@ export const MUTATIONS = [
     test: 'test/sim/deaf-follower.test.ts',
   },
   {
-    name: 'say hello once',
-    file: 'worker/engine/following.ts',
-    from: '    this.#stopHello = shared.setTimer(() => this.#hello(), HELLO_MS);\n',
-    to: '',
-    test: 'test/sim/tabs.sim.test.ts',
-  },
-  {
     name: 'let a transaction wait for ever',
     file: 'src/client/transaction.ts',
     from: '{ timeoutMs: Math.max(0, end - now()) + GRACE_MS, ...more }',
@@ -479,13 +465,6 @@ export const MUTATIONS = [
     from: 'timeoutMs: COMMIT_TIMEOUT_MS });',
     to: 'timeoutMs: Number.POSITIVE_INFINITY });',
     test: 'test/sim/black-hole.test.ts',
-  },
-  {
-    name: 'take a shrunk life for whatever did not fail',
-    file: 'test/sim/shrink.ts',
-    from: '      if (found === undefined) continue;\n      best = found;',
-    to: '      best = found ?? { ...best, plan: { ...change(best.plan), seed } };',
-    test: 'test/sim/tabs.sim.test.ts',
   },
   {
     name: 'let what has ended take locks',
