@@ -54,6 +54,9 @@ function write(event: RelayEvent, isVerbose: boolean): void {
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, ...event })}\n`);
 }
 
+// Whoever read the events has gone away: that is no reason to stop serving, and nobody is left to be told.
+process.stdout.on('error', () => undefined);
+
 main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
   const hint = (error as { readonly hint?: unknown }).hint;

@@ -10,6 +10,8 @@ export type RelayProcess = {
   readonly url: string;
   readonly pid: number;
   readonly lines: readonly string[];
+  /** Nobody reads its standard output from now on. */
+  deafen(): void;
   /** Ends it by a signal; answers its exit code, or null when the signal ended it. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>;
 };
@@ -31,6 +33,7 @@ export async function startRelayProcess(
     url: `ws://127.0.0.1:${port}`,
     pid: child.pid!,
     lines,
+    deafen: () => child.stdout!.destroy(),
     end(signal) {
       child.kill(signal);
       return exited;

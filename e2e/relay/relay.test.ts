@@ -48,6 +48,17 @@ test('[REL-7] SIGTERM ends the relay in order, and the next one goes on', async 
   expect(await second.end('SIGTERM')).toBe(0);
 });
 
+test('[REL-7] the relay goes on when nobody reads its events any more', async () => {
+  const relay = await startRelayProcess(ROOT, ['--data', join(folder, 'data'), '--open', '--verbose']);
+  relay.deafen();
+  for (let sequence = 1; sequence <= 3; sequence++) {
+    const device = await openDevice(relay.url, {});
+    await device.push(sequence, [setFields('a', { n: sequence })]);
+    device.end();
+  }
+  expect(await relay.end('SIGTERM')).toBe(0);
+});
+
 test.each([
   ['no secret', []],
   ['a port that is none', ['--open', '--port', 'x']],
