@@ -32,6 +32,9 @@ const WORKER_LITERAL = "new Worker(new URL('./worker.js', import.meta.url), { ty
 /** Of the same length, so that source maps stay right when it is put back. */
 const WORKER_MARK = `${'__COLLECTION_STORE_WORKER'.padEnd(WORKER_LITERAL.length - 2, '_')}()`;
 
+/** Files of `src/client` that the client imports when they are used. */
+const PARTS = ['transaction', 'lifecycle'];
+
 /** Entry points for frameworks, and what each of them imports. */
 const BINDINGS = { react: 'react', vue: 'vue', svelte: 'svelte/store', solid: 'solid-js' };
 
@@ -43,7 +46,7 @@ const RELAY_PACKAGES = [/^node:/, /^(classic-level|ws|yjs)$/, /^(lib0|y-protocol
  * no interface of the platform or of a dependency knows them.
  */
 const INTERNAL_NAMES =
-  /^(platform|wallClock|setTimer|yieldTask|createKey|pendingCount|deadline|waits|owner|onAbort|onRows|onLive|request|post|pull|drain|refuse|lost|link|column|shape|answer|promise|cells|more|isOurs)$/;
+  /^(platform|wallClock|setTimer|yieldTask|createKey|pendingCount|deadline|waits|owner|onAbort|onRows|onLive|request|post|pull|drain|refuse|lost|link|column|shape|answer|promise|cells|more|isOurs|cancel|parent)$/;
 const MINIFY = { compress: true, mangle: true, codegen: { removeWhitespace: true } };
 
 const MODULES_LISTED_MAX = 15;
@@ -63,9 +66,11 @@ export async function build() {
       file: 'dist/index.js',
       external: ['rxjs', 'comlink'],
       keepsWorkerCall: true,
-      parts: ['transaction'],
+      parts: PARTS,
     }),
-    bundle({ entry: 'src/client/transaction.ts', file: 'dist/transaction.js', external: [], keepsWorkerCall: false }),
+    ...PARTS.map((name) =>
+      bundle({ entry: `src/client/${name}.ts`, file: `dist/${name}.js`, external: [], keepsWorkerCall: false }),
+    ),
     bundle({ entry: 'src/index.ts', file: 'dist/standalone.js', external: [], keepsWorkerCall: true }),
     bundle({ entry: 'worker/main.ts', file: 'dist/worker.js', external: [], keepsWorkerCall: false }),
     ...Object.entries(BINDINGS).map(([name, framework]) =>
@@ -86,7 +91,7 @@ export async function build() {
       external: ['rxjs'],
       keepsWorkerCall: true,
       isMeasured: true,
-      parts: ['transaction'],
+      parts: PARTS,
     }),
   ]);
   await buildDemo();

@@ -19,7 +19,9 @@ const { now, random, setTimer, yieldTask } = createPlatform();
 
 sendErrors(transferHandlers, storeErrorToWire);
 // Synchronously: the page's first message is waiting already.
-expose(createControl(openStore));
+const control = createControl(openStore);
+expose(control);
+addEventListener('message', ({ data }) => control.lifecycle(data));
 
 async function openStore(options: EngineOptions, port: MessagePort): Promise<ServedStore> {
   const locks = browserLocks();

@@ -20,6 +20,11 @@ export function startWorker(create: (() => Worker) | undefined, onLost: (cause: 
   worker.addEventListener('error', (event) => onLost(event.message || 'Its script cannot be read.'));
   worker.addEventListener('messageerror', () => onLost('A message cannot be read.'));
   const control: Remote<EngineControl> = wrap<EngineControl>(worker);
+  // Without it the store works: a tab that is stopped while it leads is replaced, only later.
+  import('./lifecycle.ts').then(
+    ({ watch }) => watch(worker),
+    () => {},
+  );
   return {
     open: (options, port) =>
       control.open(options, transfer(port, [port])).catch((error) => {

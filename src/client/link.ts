@@ -67,7 +67,7 @@ export type Pending = {
   readonly options: RequestOptions | undefined;
   readonly promise: Promise<unknown>;
   resolve: (value: unknown) => void;
-  reject: (error: unknown) => void;
+  refuse: (error: unknown) => void;
   timeoutMs: number;
   deadline: number;
   state: 'queued' | 'sent' | 'settled';
@@ -116,10 +116,10 @@ export class Link {
   /** The same, for calls of which more is to be said or heard before they end. */
   open(call: Call, { owner, options, timeoutMs = CALL_TIMEOUT_MS, rows, answer }: Request = {}): Pending {
     let resolve!: (value: unknown) => void;
-    let reject!: (error: unknown) => void;
+    let refuse!: (error: unknown) => void;
     const promise = new Promise<unknown>((onResolve, onReject) => {
       resolve = onResolve;
-      reject = onReject;
+      refuse = onReject;
     });
     const pending: Pending = {
       call,
@@ -129,7 +129,7 @@ export class Link {
       options,
       promise,
       resolve,
-      reject,
+      refuse,
       timeoutMs: options?.timeoutMs ?? timeoutMs,
       deadline: Number.POSITIVE_INFINITY,
       state: 'queued',
@@ -140,7 +140,7 @@ export class Link {
     const signal = options?.signal;
     if (this.#end !== undefined || signal?.aborted === true) {
       pending.state = 'settled';
-      reject(this.#end ?? abortedError(pending));
+      refuse(this.#end ?? abortedError(pending));
       return pending;
     }
     if (signal !== undefined) {
@@ -171,7 +171,7 @@ export class Link {
     const wasSent = pending.state === 'sent';
     if (!this.#settle(pending)) return;
     if (wasSent) this.post(['cancel', pending.call[1]]);
-    pending.reject(error);
+    pending.refuse(error);
   }
 
   /** Resolves when no call is pending, or `timeoutMs` later. Call `refuse` first: calls that come later are not waited for. */
@@ -208,13 +208,13 @@ export class Link {
     this.#queue = [];
     for (const pending of [...this.#pending.values()]) {
       this.#settle(pending);
-      pending.reject(error);
+      pending.refuse(error);
     }
   }
 
   readonly #flush = (): void => {
     const queue = this.#queue;
-    if (queue.length === 0) return;
+    if (!queue.length) return;
     this.#queue = [];
     this.#sendAll(queue.filter(({ state }) => state === 'queued'));
   };
@@ -232,7 +232,7 @@ export class Link {
       if (calls.length > 0) this.#send(calls, rows.length > 0 ? encodeRows(rows) : undefined);
     } catch (error) {
       // One call has something that cannot travel. Alone it is found; the others must not suffer for it.
-      if (queue.length > 1) for (const pending of queue) this.#sendAll([pending]);
+      if (queue[1]) for (const pending of queue) this.#sendAll([pending]);
       else this.#refuse(queue[0]!, error);
     }
   }
@@ -247,7 +247,7 @@ export class Link {
     if (!this.#settle(pending)) return;
     const { owner, rows, call, answer } = pending;
     const name = nameOf(call);
-    pending.reject(
+    pending.refuse(
       error instanceof StoreError
         ? attributed(error, owner, rows, answer)
         : new StoreError('call/not-cloneable', `An argument of ${name} cannot be sent.`, {
@@ -265,13 +265,13 @@ export class Link {
       return this.post(['pull', LIVE_WINDOW]);
     }
     const pending = this.#pending.get(reply[0]);
-    if (pending === undefined) return;
+    if (!pending) return;
     try {
       this.#take(pending, reply);
     } catch (error) {
       // Bytes that are no rows: a bug, which must not leave its call, or its neighbours, without an answer.
       this.cancel(pending, error);
-      pending.reject(error);
+      pending.refuse(error);
     }
   }
 
@@ -289,7 +289,7 @@ export class Link {
         const wire = reply[2];
         const details = owner === undefined ? wire.details : { collection: owner.name, ...wire.details };
         const error = errorFromWire({ ...wire, details });
-        pending.reject(error);
+        pending.refuse(error);
         this.#onError(error);
         break;
       }

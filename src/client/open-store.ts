@@ -63,7 +63,7 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
     fail = reject;
   });
   const worker = startWorker(create, (cause) => {
-    const error = new StoreError('engine/lost', `The worker of store ${name} failed: ${String(cause)}`, {
+    const error = new StoreError('engine/lost', `The worker of store ${name} has failed: ${cause}`, {
       details: { store: name },
       hint: 'Open it again. Whether unanswered writes were stored is unknown.',
     });
@@ -82,7 +82,7 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
     const error =
       cause instanceof StoreError
         ? cause
-        : new StoreError('engine/bug', `Store ${name} cannot be opened: ${String(cause)}`, { cause });
+        : new StoreError('engine/bug', `Store ${name} cannot be opened: ${cause}`, { cause });
     link.close(error);
     worker.terminate();
     throw error;

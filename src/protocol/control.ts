@@ -18,6 +18,9 @@ export interface EngineControl {
   destroy(): Promise<void>;
 }
 
+/** A message of its own to the worker: what happens to the page. */
+export type LifecycleMessage = { readonly lifecycle: 'suspend' | 'resume' };
+
 /** What comlink has of a handler, as far as it matters here. */
 type Handler = {
   canHandle(value: unknown): boolean;

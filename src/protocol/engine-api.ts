@@ -270,6 +270,8 @@ export interface EngineApi {
   write(request: WriteRequest, options: WriteOptions): MaybePromise<WriteOutcome>;
   /** Of this writer: greater than that of any it was taken over from. */
   readonly epoch: number;
+  /** Stores what is not stored yet. */
+  flush(): Promise<void>;
   /** Ends writers before this one that still live: whatever they append next is refused. Before anything is answered. */
   fence(): Promise<void>;
   /** Another has the store: nothing more is written, and calls are told. */

@@ -120,7 +120,7 @@ export type Reply =
 
 /**
  * What is new of one live query: its count; or rows, as places in the message's rows, which the page keeps until those
- * come with which the step is complete and its script is told.
+ * come with which the step is complete and its script is told. Without any, the page forgets those it has kept.
  */
 export type LiveReply =
   | readonly [id: number, count: number]

@@ -180,6 +180,8 @@ export class MemoryEngine implements EngineApi {
     return undefined;
   }
 
+  async flush(): Promise<void> {}
+
   async fence(): Promise<void> {}
 
   supersede(): void {}

@@ -19,13 +19,14 @@ afterAll(() => installation.remove());
 test('holds the built files, their declarations and the documents, and nothing else', () => {
   const unexpected = installation.files.filter(
     (path) =>
-      !/^dist\/((index|transaction|standalone|worker|react|vue|svelte|solid|relay|collection-store)\.js(\.map)?|worker\.d\.ts|(relay-)?types\/.*\.d\.ts)$/.test(
+      !/^dist\/((index|transaction|lifecycle|standalone|worker|react|vue|svelte|solid|relay|collection-store)\.js(\.map)?|worker\.d\.ts|(relay-)?types\/.*\.d\.ts)$/.test(
         path,
       ) && !DOCUMENTS.includes(path),
   );
   expect(unexpected).toEqual([]);
   const wanted = [
     'dist/index.js',
+    'dist/lifecycle.js',
     'dist/transaction.js',
     'dist/standalone.js',
     'dist/worker.js',

@@ -13,6 +13,7 @@ export const BEFALLS = [
   'kill',
   'close',
   'freeze',
+  'suspend',
   'checkpoint',
   'transfer',
   'create',
@@ -84,6 +85,7 @@ export class TabsRun {
   freezes = 0;
   replaced = 0;
   givenUp = 0;
+  suspensions = 0;
   timeouts = 0;
   readonly #freezes: boolean;
 
@@ -153,6 +155,7 @@ export class TabsRun {
     if (draws('kill', 0.03)) return this.#kill(tally);
     if (draws('close', 0.02)) return this.#close(tally);
     if (this.#freezes && draws('freeze', 0.02)) return this.#freeze(this.#leader ?? tally);
+    if (this.#freezes && draws('suspend', 0.03)) return this.#suspend(this.#leader ?? tally);
     // A crash in it shows in what is found afterwards.
     if (draws('checkpoint', 0.05)) return void tally.tab.checkpoint().catch(() => undefined);
     if (draws('transfer', 0.1)) return this.#transfer(tally);
@@ -293,6 +296,22 @@ export class TabsRun {
   }
 
   readonly #stoppedLeaders: Set<SimTab> = new Set();
+
+  /** The browser tells the page that it is stopped, or takes it into the back/forward cache; and that it goes on. */
+  #suspend(tally: Tally): void {
+    const { world } = this;
+    const { life, store } = tally.tab;
+    if ((life.frozenUntilMs ?? 0) > world.nowMs) return;
+    for (let count = world.below(4); count > 0; count--) this.#increment(tally);
+    const ms = world.random() * 3_000;
+    store.suspend?.();
+    this.suspensions++;
+    // It may be stopped before it is done.
+    world.after(world.random() * 20, life, () => {
+      life.frozenUntilMs = Math.max(life.frozenUntilMs ?? 0, world.nowMs + ms);
+    });
+    world.after(20 + ms, life, () => store.resume?.());
+  }
 
   /** The tab is stopped, for a moment or so long that the others take over; then it goes on as if nothing had been. */
   #freeze(tally: Tally): void {

@@ -32,6 +32,7 @@ test(`[T1] [T2] [T3] [T4] [T5] [T7] [T9] [TAB-1] [TAB-2] [TAB-3] ${plans.length}
   let freezes = 0;
   let replaced = 0;
   let givenUp = 0;
+  let suspensions = 0;
   let transfers = 0;
   for (const plan of plans) {
     const run = new TabsRun(plan);
@@ -42,10 +43,11 @@ test(`[T1] [T2] [T3] [T4] [T5] [T7] [T9] [TAB-1] [TAB-2] [TAB-3] ${plans.length}
     freezes += run.freezes;
     replaced += run.replaced;
     givenUp += run.givenUp;
+    suspensions += run.suspensions;
     transfers += run.transfers;
   }
   console.log(
-    `${plans.length} lives: ${writes} writes, ${transfers} transactions, ${kills} kills, ${freezes} freezes, ${replaced} leaders replaced that went on, ${givenUp} tabs given up, ${handovers} changes of the leader`,
+    `${plans.length} lives: ${writes} writes, ${transfers} transactions, ${kills} kills, ${freezes} freezes, ${replaced} leaders replaced that went on, ${suspensions} suspended, ${givenUp} tabs given up, ${handovers} changes of the leader`,
   );
   if (plans.length < 50) return;
   expect(handovers).toBeGreaterThan(plans.length / 2);

@@ -66,8 +66,9 @@ test('[S12] nothing that a user installs runs a script, and nothing else brings 
 
 test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S12] built files import what they should', () => {
   // What is imported when it is used stands beside it.
-  expect(imports('index.js').toSorted()).toEqual(['./transaction.js', 'comlink', 'rxjs']);
+  expect(imports('index.js').toSorted()).toEqual(['./lifecycle.js', './transaction.js', 'comlink', 'rxjs']);
   expect(imports('transaction.js')).toEqual([]);
+  expect(imports('lifecycle.js')).toEqual([]);
   expect(textOf('dist/transaction.js')).not.toMatch(/StoreError/);
   expect(imports('standalone.js')).toEqual([]);
   expect(imports('worker.js')).toEqual([]);

@@ -1,6 +1,6 @@
 /** What the page may ask of its worker as a whole: open, close, destroy. */
 import { errorToWire, StoreError, type StoreErrorWire } from '../../src/base/store-error.ts';
-import type { EngineControl } from '../../src/protocol/control.ts';
+import type { EngineControl, LifecycleMessage } from '../../src/protocol/control.ts';
 import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
 import { toEngineOptions } from '../../src/protocol/engine-options.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
@@ -14,12 +14,15 @@ export interface ServedStore {
   /** Stores what is not stored yet, and ends the port. Calls that wait for their commit still get their answers. */
   close(): Promise<void>;
   destroy(): Promise<void>;
+  /** The page is about to be stopped, or goes on. */
+  suspend?(): void;
+  resume?(): void;
 }
 
 /** One store for one page, opened with what the page's application has said. */
 export function createControl(
   openStore: (options: EngineOptions, port: MessagePort) => Promise<ServedStore>,
-): EngineControl {
+): EngineControl & { lifecycle(raw: unknown): void } {
   let store: ServedStore | undefined;
   const end = async (how: 'close' | 'destroy'): Promise<void> => {
     const ending = store;
@@ -40,6 +43,12 @@ export function createControl(
     },
     close: () => end('close'),
     destroy: () => end('destroy'),
+    /** Takes any message to the worker. */
+    lifecycle(raw) {
+      const { lifecycle } = (raw ?? {}) as Partial<LifecycleMessage>;
+      if (lifecycle === 'suspend') store?.suspend?.();
+      else if (lifecycle === 'resume') store?.resume?.();
+    },
   };
 }
 

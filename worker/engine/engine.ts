@@ -279,6 +279,10 @@ export class Engine implements EngineApi {
     return row instanceof Promise ? row.then((value) => ({ durability, value })) : { durability, value: row };
   }
 
+  flush(): Promise<void> {
+    return this.#committer.flush();
+  }
+
   fence(): Promise<void> {
     return this.#committer.fence();
   }

@@ -6,9 +6,17 @@ import { errorFromWire, type StoreError } from '../../src/base/store-error.ts';
 import type { ClientMessage, ServerMessage } from '../../src/protocol/messages.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
 import { type CommonMessage, type FollowerData, type FollowerMessage, TABS_PROTOCOL } from '../../src/protocol/tabs.ts';
-import { awaitLock, followerChannelName, LeaderWatch, Session, storeLockName, type TabChannel } from '../tabs/index.ts';
+import {
+  awaitLock,
+  followerChannelName,
+  LeaderWatch,
+  Session,
+  storeLockName,
+  type TabChannel,
+  tabLockName,
+} from '../tabs/index.ts';
 import type { PageSide } from './page-side.ts';
-import type { SharedStoreOptions } from './shared-store-options.ts';
+import { type SharedStoreOptions, tabOf } from './shared-store-options.ts';
 
 /** How often a follower asks for a leader that has not answered. */
 const HELLO_MS = 150;
@@ -111,12 +119,31 @@ export class Following {
     else this.#session?.receive(message);
   }
 
-  #onWelcome({ leader, epoch, status }: Extract<FollowerMessage, { type: 'welcome' }>): void {
-    const { page, known, shared, onJoined } = this.#options;
+  #onWelcome(welcome: Extract<FollowerMessage, { type: 'welcome' }>): void {
+    const { known } = this.#options;
+    const { leader, epoch } = welcome;
     this.#stopHello?.();
     if (this.#session?.leader === leader) return this.#session.repeat();
     // It comes late, or from one that was frozen and does not know yet.
     if (epoch < known.epoch || known.left.has(leader)) return;
+    if (this.#session === undefined || epoch > known.epoch) return this.#join(welcome);
+    // A writer that has written nothing leaves its epoch to the next one: the lock tells who leads.
+    const session = this.#session;
+    void this.#hasLock(leader).then((isLeader) => {
+      if (isLeader && !this.#isEnded && this.#session === session) this.#join(welcome);
+    });
+  }
+
+  async #hasLock(leader: string): Promise<boolean> {
+    const { locks, options } = this.#options.shared;
+    const { held = [] } = await locks.query();
+    const clientOf = (lock: string): string | undefined => held.find(({ name }) => name === lock)?.clientId;
+    const client = clientOf(tabLockName(options.name, tabOf(leader)));
+    return client !== undefined && client === clientOf(storeLockName(options.name));
+  }
+
+  #join({ leader, epoch, status }: Extract<FollowerMessage, { type: 'welcome' }>): void {
+    const { page, known, shared, onJoined } = this.#options;
     known.epoch = epoch;
     if (this.#session !== undefined) known.left.add(this.#session.leader);
     this.#session?.close();

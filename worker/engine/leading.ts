@@ -6,15 +6,19 @@ import type { StoreError } from '../../src/base/store-error.ts';
 import type { EngineApi } from '../../src/protocol/engine-api.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
 import type { CommonMessage } from '../../src/protocol/tabs.ts';
-import { LEASE_MS, Lease } from '../tabs/index.ts';
+import { awaitLock, LEASE_MS, Lease, leadingLockName } from '../tabs/index.ts';
 import { toStatus } from './control.ts';
 import { Followers } from './followers.ts';
 import type { StoreHold } from './open-engine.ts';
 import type { PageSide } from './page-side.ts';
 import { lockStolen, type SharedStoreOptions } from './shared-store-options.ts';
 
-/** How long an engine that writes nothing more may take to let its storage go, before its lock is given back anyway. */
+/** How long an engine may take to store the last of it, and to let its storage go, before its lock is given back anyway. */
 const LEAVE_MS = 3_000;
+
+/** How often, and after which pauses, another leader must be seen to be taken for one that lives. */
+const LOOKS = 3;
+const LOOK_MS = 50;
 
 export type LeadingOptions = {
   readonly shared: SharedStoreOptions;
@@ -64,11 +68,20 @@ export class Leading {
 
   /** Opens the engine, which may write nothing before it has the lock. Rejects when it cannot, or has lost it since. */
   async open(holding: Promise<() => void>, how: 'granted' | 'stolen'): Promise<void> {
-    const { shared } = this.#options;
-    const isStolen = how === 'stolen';
-    const hold = holding.then(async (release): Promise<StoreHold> => {
-      this.#release = release;
+    const { shared, name } = this.#options;
+    const { locks, options } = shared;
+    let isStolen = how === 'stolen';
+    const hold = holding.then(async (releaseStore): Promise<StoreHold> => {
       this.#lease.begin();
+      const lock = leadingLockName(options.name, name);
+      const releaseLeading = await awaitLock({ locks, name: lock }, new AbortController().signal);
+      // In this order: who is next must not take this one for a leader that still lives.
+      const release = (): void => {
+        releaseLeading?.();
+        releaseStore();
+      };
+      this.#release = release;
+      isStolen ||= await this.#hasOther();
       if (isStolen) await new Promise<void>((wake) => void shared.setTimer(wake, LEASE_MS));
       if (this.#end !== undefined) throw this.#end;
       return { release, isStolen, onPoisoned: (error) => this.#onPoisoned(error) };
@@ -76,6 +89,22 @@ export class Leading {
     this.#engine = await shared.openEngine({ holding: hold, isLeased: () => this.#lease.isValid });
     if (isStolen) await this.#engine.fence();
     if (this.#end !== undefined) throw this.#end;
+  }
+
+  /**
+   * Whether another leader lives that may still write: the store's lock was stolen from it, and whoever stole it has ended
+   * before it had fenced it. The locks of a tab that has ended may go one after the other.
+   */
+  async #hasOther(): Promise<boolean> {
+    const { shared, name } = this.#options;
+    const { locks, options, setTimer } = shared;
+    const prefix = leadingLockName(options.name, '');
+    for (let looks = 0; looks < LOOKS; looks++) {
+      if (looks > 0) await new Promise<void>((wake) => void setTimer(wake, LOOK_MS));
+      const { held = [] } = await locks.query();
+      if (!held.some((lock) => lock.name?.startsWith(prefix) && lock.name !== prefix + name)) return false;
+    }
+    return true;
   }
 
   /** Answers from now on: this tab's page, and those that follow. */
@@ -101,19 +130,41 @@ export class Leading {
     await this.#engine!.destroy();
   }
 
+  /** Stores what was answered before it is stored, and leaves the rest to another. Resolves when the lock is given back. */
+  async handOver(): Promise<void> {
+    await this.#within(this.#engine!.flush());
+    await this.leave();
+  }
+
   /** Leaves at once what was not stored: whoever leads next is asked again. Resolves when the lock is given back. */
-  async leave(): Promise<void> {
+  leave(): Promise<void> {
+    if (this.#leaving !== undefined) return this.#leaving;
+    let isLeft!: () => void;
+    this.#leaving = new Promise((resolve) => {
+      isLeft = resolve;
+    });
+    void this.#leave().then(isLeft);
+    return this.#leaving;
+  }
+
+  #leaving: Promise<void> | undefined;
+
+  async #leave(): Promise<void> {
     this.#stop();
     this.#options.page.leave();
-    const { shared } = this.#options;
     this.#engine?.supersede(lockStolen());
+    await this.#within(this.#engine?.close());
+    this.#release?.();
+  }
+
+  /** Waits, not too long, and whatever becomes of it. */
+  async #within(promise: Promise<void> | undefined): Promise<void> {
     let stopTimer: (() => void) | undefined;
     const late = new Promise<void>((resolve) => {
-      stopTimer = shared.setTimer(resolve, LEAVE_MS);
+      stopTimer = this.#options.shared.setTimer(resolve, LEAVE_MS);
     });
-    await Promise.race([this.#engine?.close().catch(() => undefined), late]);
+    await Promise.race([promise?.catch(() => undefined), late]);
     stopTimer?.();
-    this.#release?.();
   }
 
   /** Nobody hears of this leader any more. */

@@ -4,7 +4,7 @@
  */
 import { errorToWire, type StoreError } from '../../src/base/store-error.ts';
 import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
-import { type ClientMessage, ERROR, type ServerMessage } from '../../src/protocol/messages.ts';
+import { type ClientMessage, ERROR, OK, type ServerMessage } from '../../src/protocol/messages.ts';
 import { LiveMirror, Unanswered } from '../tabs/index.ts';
 import { PortServer, type ServedPort } from './port-server.ts';
 
@@ -24,6 +24,11 @@ export class PageSide {
   /** Answers of calls below this number are not needed any more. */
   get done(): number {
     return this.#unanswered.done;
+  }
+
+  /** Whether calls are open that a leader may have done. */
+  get hasWrites(): boolean {
+    return this.#unanswered.hasWrites;
   }
 
   /** From now on the page's messages are kept until they are answered, and given to `onMessage`. */
@@ -54,7 +59,7 @@ export class PageSide {
     const served: ServedPort = {
       onmessage: null,
       postMessage: (replies, transfer = []) => {
-        if (this.#served !== served) return;
+        if (this.#served !== served) return this.#tellDone(replies);
         this.#unanswered.note(replies);
         if (!this.#mirror.isWaiting) return port.postMessage(replies, transfer);
         port.postMessage(this.#mirror.take(replies));
@@ -75,13 +80,24 @@ export class PageSide {
 
   #served: ServedPort | undefined;
 
-  /** The engine of this tab leads no more: it answers nothing from now on, and what is open waits for another leader. */
+  /** The engine of this tab leads no more: what is open waits for another leader. */
   leave(): void {
     if (this.#server === undefined) return;
     this.#mirror.seed(this.#server.leaveLive());
     this.#served = undefined;
     this.#server.stop();
     this.#server = undefined;
+  }
+
+  /**
+   * Of an engine that leads no more. What it has done is done, and must be told: the log keeps the answers of its last
+   * group alone. What failed with it is asked of another leader.
+   */
+  #tellDone(replies: ServerMessage): void {
+    const done = replies.filter(([, kind]) => kind === OK);
+    if (done.length === 0) return;
+    this.#unanswered.note(done);
+    this.#port.postMessage(done);
   }
 
   /** Nobody can go on: every call is told, now and later. */

@@ -19,6 +19,10 @@ export type SharedStoreOptions = {
   }) => Promise<EngineApi>;
 };
 
+/** One time of leading: a tab may lead more than once. */
+export const leaderName = (tab: string, term: number): string => `${tab}.${term}`;
+export const tabOf = (leader: string): string => leader.slice(0, leader.lastIndexOf('.'));
+
 export const differs = (name: string): StoreError =>
   new StoreError('store/in-use', `Another tab has the store ${JSON.stringify(name)} open with other definitions.`, {
     details: { name, reason: 'definitions' },

@@ -16,7 +16,7 @@ import type { ServedStore } from './control.ts';
 import { Following, KnownLeaders } from './following.ts';
 import { Leading } from './leading.ts';
 import { PageSide } from './page-side.ts';
-import { isSilent, type SharedStoreOptions } from './shared-store-options.ts';
+import { isSilent, leaderName, type SharedStoreOptions } from './shared-store-options.ts';
 
 /** How long a tab waits for the lock or a leader before its opening fails: longer than a frozen one is waited for. */
 const FOLLOW_TIMEOUT_MS = 25_000;
@@ -43,18 +43,26 @@ export async function openSharedStore(shared: SharedStoreOptions): Promise<Serve
 }
 
 class SharedStore implements ServedStore {
-  readonly #shared: SharedStoreOptions;
+  #shared: SharedStoreOptions;
   readonly #definitions: string;
-  readonly #common: TabChannel;
+  /** Undefined while the tab is suspended: what is said there would end a page in the back/forward cache. */
+  #common: TabChannel | undefined;
   readonly #page: PageSide;
   readonly #known = new KnownLeaders();
   #status: StoreStatus | undefined;
-  /** `heir`: it has the lock, and opens the store. `failed`: the page is told, and others go on. */
-  #role: 'none' | 'leader' | 'follower' | 'heir' | 'failed' | 'ended' = 'none';
+  /**
+   * `heir`: it has the lock, and opens the store. `suspended`: the browser stops the page, and others go on. `failed`: so
+   * they do, and the page is told.
+   */
+  #role: 'none' | 'leader' | 'follower' | 'heir' | 'suspended' | 'failed' | 'ended' = 'none';
+  #isSuspended = false;
   #leading: Leading | undefined;
   #following: Following | undefined;
   /** How often this tab has led, or tried to. */
   #terms = 0;
+  readonly #tab: string;
+  /** Names that the tab has taken since, one after the other. */
+  #names = 0;
   /** When its storage failed and it went on. */
   #failures: readonly number[] = [];
   readonly #ended = new AbortController();
@@ -64,12 +72,11 @@ class SharedStore implements ServedStore {
 
   constructor(shared: SharedStoreOptions) {
     this.#shared = shared;
-    const { name, collections } = shared.options;
+    this.#tab = shared.tab;
+    const { collections } = shared.options;
     const text = new TextEncoder().encode(JSON.stringify(collections));
     this.#definitions = `${text.length}-${crc32c(text)}`;
     this.#page = new PageSide(shared.port, collections);
-    this.#common = shared.openChannel(commonChannelName(name));
-    this.#common.onMessage = (message) => this.#onCommon(message as CommonMessage);
   }
 
   get status(): StoreStatus {
@@ -102,10 +109,48 @@ class SharedStore implements ServedStore {
     await this.#leading!.destroy().finally(() => this.#page.close());
   }
 
+  /** A tab that is stopped must not have the store's lock, or be the next to get it. */
+  suspend(): void {
+    this.#isSuspended = true;
+    if (this.#role === 'leader') void this.#leading!.handOver();
+    else if (this.#role === 'follower') this.#rest();
+  }
+
+  resume(): void {
+    this.#isSuspended = false;
+    if (this.#role === 'suspended') void this.#wake();
+  }
+
+  async #wake(): Promise<void> {
+    this.#role = 'none';
+    if (this.#releaseTab === undefined) {
+      this.#names += 1;
+      this.#shared = { ...this.#shared, tab: `${this.#tab}-${this.#names}` };
+    }
+    await this.enter();
+    if (this.#role === 'none') this.#seekLeader();
+  }
+
+  /**
+   * What the page asks is kept. Browsers end a page in the back/forward cache when another one waits for a lock of it, as
+   * leaders do for that of a tab. Without an open write nobody needs to know that it is the same tab when it comes back.
+   */
+  #rest(): void {
+    this.#role = 'suspended';
+    this.#following?.end();
+    this.#common?.close();
+    this.#common = undefined;
+    if (this.#page.hasWrites) return;
+    this.#releaseTab?.();
+    this.#releaseTab = undefined;
+  }
+
   /** From now on others can see that this tab lives. */
   async enter(): Promise<void> {
-    const { locks, options, tab } = this.#shared;
-    this.#releaseTab = await awaitLock({ locks, name: tabLockName(options.name, tab) }, this.#ended.signal);
+    const { locks, options, tab, openChannel } = this.#shared;
+    this.#common = openChannel(commonChannelName(options.name));
+    this.#common.onMessage = (message) => this.#onCommon(message as CommonMessage);
+    this.#releaseTab ??= await awaitLock({ locks, name: tabLockName(options.name, tab) }, this.#ended.signal);
   }
 
   // --- leading ---
@@ -140,11 +185,14 @@ class SharedStore implements ServedStore {
     return new Leading({
       shared: this.#shared,
       page: this.#page,
-      name: `${this.#shared.tab}.${this.#terms}`,
+      name: leaderName(this.#shared.tab, this.#terms),
       definitions: this.#definitions,
       say: (message) => this.#say(message),
       onEnd: (leading, why) => {
-        if (this.#role === 'leader' && leading === this.#leading) this.#stepDown(leading, why);
+        if (leading !== this.#leading) return;
+        if (this.#role === 'leader') this.#stepDown(leading, why);
+        // It is being closed: what is open ends with the page's link.
+        else if (this.#role === 'ended') this.#page.leave();
       },
     });
   }
@@ -206,6 +254,7 @@ class SharedStore implements ServedStore {
   }
 
   #seekLeader(): void {
+    if (this.#isSuspended) return this.#rest();
     this.#role = 'follower';
     let heir: Leading | undefined;
     this.#following = new Following({
@@ -236,6 +285,7 @@ class SharedStore implements ServedStore {
       if (this.#ended.signal.aborted) return await leading.close();
       this.#serve(leading);
       this.#onJoined?.(this.#status!);
+      if (this.#isSuspended) void leading.handOver();
     } catch (cause) {
       void leading.leave();
       if (this.#ended.signal.aborted) return;
@@ -256,7 +306,7 @@ class SharedStore implements ServedStore {
   }
 
   #say(message: CommonMessage): void {
-    this.#common.post(message);
+    this.#common?.post(message);
   }
 
   /** Nothing is said or heard after this. Followers go on with whoever gets the lock. */
@@ -264,7 +314,7 @@ class SharedStore implements ServedStore {
     this.#role = 'ended';
     this.#ended.abort();
     this.#following?.end();
-    this.#common.close();
+    this.#common?.close();
     this.#releaseTab?.();
   }
 }

@@ -16,6 +16,7 @@ export {
   commonChannelName,
   followerChannelName,
   hasBroadcastChannel,
+  leadingLockName,
   type OpenTabChannel,
   openBroadcastChannel,
   stealLockName,

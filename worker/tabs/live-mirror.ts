@@ -22,6 +22,8 @@ type Mirrored = {
   taken: Row[];
   /** Another leader has begun, and its first step is not complete. */
   isNew: boolean;
+  /** The page has rows of a step of which it will not be told the rest. */
+  isCut: boolean;
 };
 
 export class LiveMirror {
@@ -41,7 +43,7 @@ export class LiveMirror {
 
   /** What an engine of this tab has told, which leads no more. Queries of which it has told nothing stay as they were. */
   seed(rowsById: ReadonlyMap<number, readonly Row[]>): void {
-    for (const [id, rows] of rowsById) this.#byId.set(id, { rows, taken: [], isNew: false });
+    for (const [id, rows] of rowsById) this.#byId.set(id, { rows, taken: [], isNew: false, isCut: false });
   }
 
   /** An engine of this tab has told all of them, and knows what the page has. */
@@ -55,6 +57,8 @@ export class LiveMirror {
     for (const [id, mirrored] of this.#byId) {
       if (!calls.has(id)) this.#byId.delete(id);
       else {
+        // What of a first step was taken, the page does not have.
+        if (!mirrored.isNew && mirrored.taken.length > 0) mirrored.isCut = true;
         mirrored.isNew = true;
         mirrored.taken = [];
         this.#news++;
@@ -91,6 +95,8 @@ export class LiveMirror {
       if (!mirrored.isNew) continue;
       mirrored.isNew = false;
       this.#news--;
+      if (mirrored.isCut) told.push([id, []]);
+      mirrored.isCut = false;
       const difference = outputDifference(before, mirrored.rows, this.#keyOf(id));
       if (difference === undefined) {
         mirrored.rows = before;
@@ -106,7 +112,7 @@ export class LiveMirror {
   #mustHave(id: number): Mirrored {
     let mirrored = this.#byId.get(id);
     if (mirrored === undefined) {
-      mirrored = { rows: [], taken: [], isNew: false };
+      mirrored = { rows: [], taken: [], isNew: false, isCut: false };
       this.#byId.set(id, mirrored);
     }
     return mirrored;

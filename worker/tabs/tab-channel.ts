@@ -29,5 +29,7 @@ export const commonChannelName = (store: string): string => `collection-store/${
 export const followerChannelName = (store: string, tab: string): string => `collection-store/${store}/${tab}`;
 /** Held by whoever steals the store's lock, and for a while after it. */
 export const stealLockName = (store: string): string => `collection-store/${store}/steal`;
+/** Held by a leader until it can write nothing more, also when the store's lock was taken from it. */
+export const leadingLockName = (store: string, leader: string): string => `collection-store/${store}/leading/${leader}`;
 /** Held by a tab's worker as long as it lives. */
 export const tabLockName = (store: string, tab: string): string => `collection-store/${store}/tab/${tab}`;

@@ -50,6 +50,11 @@ export class Unanswered {
     return Math.min(first, ...this.#recalled);
   }
 
+  /** Whether calls are open that a leader may have done. */
+  get hasWrites(): boolean {
+    return this.#once.size + this.#recalled.size > 0;
+  }
+
   /** Live queries, with their calls. */
   get live(): ReadonlyMap<number, Call> {
     return new Map([...this.#standing].filter(([, [type]]) => type === 'live'));
