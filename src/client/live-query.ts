@@ -32,8 +32,10 @@ export function liveQuery<R>(context: CollectionContext, { signal }: CallOptions
     const pending = link.open(call(), { owner: context, options: { signal }, timeoutMs: NO_TIMEOUT });
     pending.onLive = ([, places, script], all) => {
       if (typeof places === 'number') return subscriber.next(places as R);
+      // Another leader begins: it knows nothing of the rows of a step that was cut.
+      if (!places.length) taken = [];
       for (const place of places) taken.push(all[place]!);
-      if (script === undefined) return;
+      if (!script) return;
       const rows: Row[] = [];
       let used = 0;
       walk(script, before.length, (step, from) => {

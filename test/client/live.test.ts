@@ -1,7 +1,11 @@
 /** Goal: live queries as an application has them. Method: a store on a memory engine in this thread, over real ports. */
 import { firstValueFrom, type Observable, Subscription } from 'rxjs';
 import { afterEach, expect, test } from 'vitest';
+import type { Row } from '../../src/base/row.ts';
+import type { CollectionContext } from '../../src/client/collection-context.ts';
+import { type LiveRows, liveQuery } from '../../src/client/live-query.ts';
 import { type Delta, defineCollection } from '../../src/index.ts';
+import type { Call, LiveReply } from '../../src/protocol/messages.ts';
 import { openTestStore, someTasks } from './client-fixture.ts';
 
 type Task = { id: string; title: string; rank: number };
@@ -219,4 +223,17 @@ test('[LIVE-13] includes arrive, and again when what is included changes; rows t
   ]);
   expect([second[0] === first[0], second[1] === first[1], second[2] === first[2]]).toEqual([true, false, true]);
   expect(deltas.values.map(({ changed }) => changed.map(({ at }) => at))).toEqual([[], [1], [2]]);
+});
+
+test('[TAB-1] rows of a step that is not told to its end are forgotten with the next leader', () => {
+  const pending: { promise: Promise<never>; onLive?: unknown } = { promise: new Promise(() => {}) };
+  const link = { open: () => pending, cancel: () => undefined };
+  const context = { link } as unknown as CollectionContext;
+  const seen = watch(liveQuery<LiveRows>(context, {}, () => ['live', 1, 'tasks', {}, 'rows'] as unknown as Call));
+  const onLive = pending.onLive as (step: LiveReply, rows: readonly Row[]) => void;
+  onLive([1, [0], [0, 0, 0, 1]], [{ id: 'a' }]);
+  onLive([1, [0, 1]], [{ id: 'cut' }, { id: 'off' }]);
+  onLive([1, []], []);
+  onLive([1, [0], [1, 0, 0, 1]], [{ id: 'b' }]);
+  expect(seen.values.map(({ rows }) => rows)).toEqual([[{ id: 'a' }], [{ id: 'a' }, { id: 'b' }]]);
 });

@@ -37,7 +37,7 @@ const encoder = new TextEncoder();
 let scratch: Uint8Array | undefined;
 
 /** Thrown inside only: `encodeRows` answers it with the exact reason, unless there is a bug. */
-const UNSUPPORTED = Symbol('A row is refused without a reason.');
+const UNSUPPORTED = Symbol('refused');
 
 /** A step in the trie of field names. The path from the root to a field is the key order of a shape. */
 type Field = {
