@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { applyUpdate, Doc, encodeStateAsUpdate } from 'yjs';
+import { BINARY_TYPES } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { checkUpdate } from '../../src/protocol/sync/index.ts';
@@ -69,6 +70,18 @@ describe('plain fields', () => {
     expect(there.buffer).toBeInstanceOf(ArrayBuffer);
     expect(there.view).toBeInstanceOf(DataView);
   });
+
+  test.each(BINARY_TYPES.filter((type) => type in globalThis))(
+    '[DOC-3] a value of the type %s keeps its type',
+    (type) => {
+      const View = (globalThis as unknown as Record<string, new (buffer: ArrayBuffer) => object>)[type]!;
+      const bytes = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]).buffer;
+      const value = type === 'ArrayBuffer' ? bytes : new View(bytes);
+      const [, second] = pair({ id: 'a', value, nested: [value] });
+      expect(second.row).toEqual({ id: 'a', value, nested: [value] });
+      expect(second.row!['value']).toBeInstanceOf(View);
+    },
+  );
 
   test('[DOC-2] writing the same again changes nothing', () => {
     const [first, second] = pair({ ...row, notes: 'n', steps: [1], likes: 2, labels: ['x'], address: { city: 'X' } });

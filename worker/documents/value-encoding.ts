@@ -3,7 +3,7 @@
  * arrays and plain objects; dates and other binary types travel as objects with a name that begins with `$`, and so do
  * objects of the application that have such a name themselves.
  */
-import { binaryType, isForbiddenKey, isPlainObject } from '../../src/base/codec/index.ts';
+import { BINARY_TYPES, binaryType, isForbiddenKey, isPlainObject } from '../../src/base/codec/index.ts';
 
 /** What a field of a row document holds. */
 export type Carried = null | boolean | number | string | Uint8Array | readonly Carried[] | { [name: string]: Carried };
@@ -14,22 +14,7 @@ const BINARY = '$binary';
 const BYTES = '$bytes';
 const OBJECT = '$object';
 
-type ViewType = { new (buffer: ArrayBuffer): ArrayBufferView; readonly BYTES_PER_ELEMENT?: number };
-
-const VIEWS: Readonly<Record<string, ViewType>> = {
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-  DataView,
-};
+type ViewType = { new (buffer: ArrayBuffer): ArrayBufferView };
 
 /** `value` is one that a row may have. It is copied wherever the row could be changed through it. */
 export function carry(value: unknown): Carried {
@@ -55,7 +40,7 @@ function carryBinary(value: ArrayBuffer | ArrayBufferView): Carried {
   const bytes = ArrayBuffer.isView(value)
     ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice()
     : new Uint8Array(value).slice();
-  const type = Object.prototype.toString.call(value).slice(8, -1);
+  const type = BINARY_TYPES[binaryType(value)]!;
   return type === 'Uint8Array' ? bytes : { [BINARY]: type, [BYTES]: bytes };
 }
 
@@ -82,12 +67,15 @@ function uncarryObject(carried: Readonly<Record<string, unknown>>): unknown {
 }
 
 function uncarryBinary(type: unknown, bytes: Uint8Array): unknown {
-  const { buffer } = bytes.slice();
+  const buffer = bytes.slice().buffer as ArrayBuffer;
   if (type === 'ArrayBuffer') return buffer;
-  const View: ViewType = Object.hasOwn(VIEWS, String(type)) ? VIEWS[String(type)]! : Uint8Array;
-  // Of another length only when somebody else has written it.
-  const isWhole = buffer.byteLength % (View.BYTES_PER_ELEMENT ?? 1) === 0;
-  return isWhole ? new View(buffer) : new Uint8Array(buffer);
+  const name = BINARY_TYPES.includes(type as string) ? (type as string) : 'Uint8Array';
+  try {
+    return new (globalThis as unknown as Record<string, ViewType>)[name]!(buffer);
+  } catch {
+    // A type that this browser does not have, or not a whole number of elements: somebody else has written it.
+    return new Uint8Array(buffer);
+  }
 }
 
 /** Whether two values are the same to every reader: 0 is not -0, and names count in their order. */

@@ -4,5 +4,5 @@ export { type Column, type Columns, readColumns } from './columns.ts';
 export { decodeRows } from './decode.ts';
 export { encodeRows } from './encode.ts';
 export { estimateRowBytes } from './estimate.ts';
-export { isForbiddenKey } from './format.ts';
+export { BINARY_TYPES, isForbiddenKey } from './format.ts';
 export { binaryType, isPlainObject } from './kind.ts';
