@@ -10,6 +10,11 @@ import { MUTATIONS } from './mutations.mjs';
 const root = resolve(import.meta.dirname, '../..');
 const wanted = process.argv.slice(2);
 const chosen = MUTATIONS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+const unknown = wanted.filter((name) => !MUTATIONS.some((mutation) => mutation.name === name));
+if (unknown.length > 0) {
+  console.error(`No planted bug is called ${unknown.join(', ')}. test/MUTATIONS.md has their names.`);
+  process.exit(2);
+}
 const copy = mkdtempSync(join(tmpdir(), 'mutations-'));
 const failures = [];
 // Only whether a life fails is asked.
