@@ -58,8 +58,8 @@ export const MUTATIONS = [
   {
     name: 'trim the log before the checkpoint',
     file: 'worker/transactions/checkpointer.ts',
-    from: '    let result: CheckpointResult;\n    try {\n',
-    to: '    let result: CheckpointResult;\n    try {\n      await storage.log.trim(toLsn(floor));\n',
+    from: '      if (answered.length > 0) await this.#options.note(answered);\n',
+    to: '      if (answered.length > 0) await this.#options.note(answered);\n      await storage.log.trim(toLsn(floor));\n',
     test: 'test/engine/crash.crash.test.ts',
   },
   {
@@ -72,8 +72,8 @@ export const MUTATIONS = [
   {
     name: 'delete large values before the checkpoint',
     file: 'worker/transactions/checkpointer.ts',
-    from: '    let result: CheckpointResult;\n    try {\n',
-    to: '    let result: CheckpointResult;\n    try {\n      await storage.blobs.delete(free.blobs.map(toBlobId));\n',
+    from: '      if (answered.length > 0) await this.#options.note(answered);\n',
+    to: '      if (answered.length > 0) await this.#options.note(answered);\n      await storage.blobs.delete(free.blobs.map(toBlobId));\n',
     test: 'test/engine/crash.crash.test.ts',
   },
   {
@@ -422,7 +422,7 @@ export const MUTATIONS = [
   {
     name: 'answer what a leader that was replaced has found',
     file: 'worker/engine/page-side.ts',
-    from: '        if (this.#served !== served) return;\n',
+    from: '        if (this.#served !== served) return this.#tellDone(replies);\n',
     to: '',
     test: 'test/sim/tabs.sim.test.ts',
   },
