@@ -35,7 +35,6 @@ export class DocumentConnection {
   /** Frames that came while the document was loaded. The socket is paused, so there are few. */
   #early: Uint8Array[] = [];
   #sequence = 0;
-  #pendingBytes = 0;
   #isClosed = false;
 
   constructor(parts: ConnectionParts, store: string, row: RowName) {
@@ -149,23 +148,15 @@ export class DocumentConnection {
   async #append(update: Uint8Array): Promise<void> {
     this.#sequence++;
     const body = encodeChanges([{ ...this.#row, update }]);
-    this.#hold(body.length);
+    this.#socket.hold(body.length);
     try {
       // The room hears of it from the log, when it is durable.
       await this.#hub!.append({ writer: this.#writer, writerSequence: this.#sequence, body });
     } catch (error) {
       this.#fail(error);
     } finally {
-      this.#hold(-body.length);
+      this.#socket.hold(-body.length);
     }
-  }
-
-  #hold(bytes: number): void {
-    const { pendingBytesMax } = this.#parts.limits;
-    const was = this.#pendingBytes;
-    this.#pendingBytes += bytes;
-    if (was <= pendingBytesMax && this.#pendingBytes > pendingBytesMax) this.#socket.pause();
-    if (was > pendingBytesMax && this.#pendingBytes <= pendingBytesMax) this.#socket.resume();
   }
 
   #fail(error: unknown): void {

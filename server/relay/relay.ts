@@ -141,7 +141,7 @@ export class RunningRelay {
   #hold(opened: WebSocket, route: Route, path: string): void {
     const { platform, limits, observe, authorise } = this.#parts;
     const id = ++this.#connectionCount;
-    const socket = new RelaySocket(opened, this.metrics, limits.waitingBytesMax);
+    const socket = new RelaySocket(opened, this.metrics, limits);
     const hub = (store: string): Promise<StoreHub> => this.#hub(store);
     const parts = { id, socket, platform, limits, metrics: this.metrics, observe, authorise, hub };
     const connection =

@@ -1,22 +1,25 @@
 /** One WebSocket, from the relay's side: what goes out is bounded, and who is silent is dropped. */
 import type { WebSocket } from 'ws';
 import { CLOSE } from '../../src/protocol/sync/index.ts';
-import { SILENT_BEATS_MAX } from '../limits/index.ts';
+import { type RelayLimits, SILENT_BEATS_MAX } from '../limits/index.ts';
 import type { Metrics } from '../observe/index.ts';
 
 const REASON_BYTES_MAX = 120;
 
+type Limits = Pick<RelayLimits, 'pendingBytesMax' | 'waitingBytesMax'>;
+
 export class RelaySocket {
   readonly #socket: WebSocket;
   readonly #metrics: Metrics;
-  readonly #waitingBytesMax: number;
+  readonly #limits: Limits;
+  #pendingBytes = 0;
   #silentBeats = 0;
   #isClosing = false;
 
-  constructor(socket: WebSocket, metrics: Metrics, waitingBytesMax: number) {
+  constructor(socket: WebSocket, metrics: Metrics, limits: Limits) {
     this.#socket = socket;
     this.#metrics = metrics;
-    this.#waitingBytesMax = waitingBytesMax;
+    this.#limits = limits;
     socket.on('pong', () => {
       this.#silentBeats = 0;
     });
@@ -36,7 +39,7 @@ export class RelaySocket {
   /** The bytes must not change afterwards: one frame may go to many. */
   send(frame: Uint8Array): void {
     if (!this.isOpen) return;
-    if (this.#socket.bufferedAmount > this.#waitingBytesMax) {
+    if (this.#socket.bufferedAmount > this.#limits.waitingBytesMax) {
       this.#metrics.add('slow_readers_total', 1);
       this.close(CLOSE.tryLater, 'reads too slowly');
       // The close frame would stand behind what is waiting.
@@ -66,13 +69,21 @@ export class RelaySocket {
     this.send(frame);
   }
 
-  /** Stops reading, so that the sender's own buffers fill. */
   pause(): void {
     this.#socket.pause();
   }
 
   resume(): void {
     this.#socket.resume();
+  }
+
+  /** Counts bytes that came and are not stored. With too many it stops reading, so that the sender's own buffers fill. */
+  hold(bytes: number): void {
+    const { pendingBytesMax } = this.#limits;
+    const was = this.#pendingBytes;
+    this.#pendingBytes += bytes;
+    if (was <= pendingBytesMax && this.#pendingBytes > pendingBytesMax) this.#socket.pause();
+    if (was > pendingBytesMax && this.#pendingBytes <= pendingBytesMax) this.#socket.resume();
   }
 
   terminate(): void {

@@ -66,7 +66,6 @@ export class SyncConnection {
   #hub: StoreHub | undefined;
   #batch: Parts | undefined;
   #acks: Ack[] = [];
-  #pendingBytes = 0;
   #requests: (Pull | Rows)[] = [];
   #isAnswering = false;
 
@@ -271,7 +270,7 @@ export class SyncConnection {
 
   async #append({ writer, sequence, changes, bytes }: Parts, about: About): Promise<void> {
     this.ownWriters.add(writer);
-    this.#hold(bytes);
+    this.#socket.hold(bytes);
     try {
       const batch = { writer, writerSequence: sequence, body: encodeChanges(changes) };
       const appended = await this.#hub!.append(batch);
@@ -281,17 +280,8 @@ export class SyncConnection {
         this.#refuse('sequence-gap', error.message, about);
       } else this.#unavailable(error, about);
     } finally {
-      this.#hold(-bytes);
+      this.#socket.hold(-bytes);
     }
-  }
-
-  /** The sender waits in its own buffers when the disk does not keep up. */
-  #hold(bytes: number): void {
-    const { pendingBytesMax } = this.#parts.limits;
-    const was = this.#pendingBytes;
-    this.#pendingBytes += bytes;
-    if (was <= pendingBytesMax && this.#pendingBytes > pendingBytesMax) this.#socket.pause();
-    if (was > pendingBytesMax && this.#pendingBytes <= pendingBytesMax) this.#socket.resume();
   }
 
   /** One frame for all that one flush has made durable. */
