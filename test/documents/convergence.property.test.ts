@@ -5,7 +5,8 @@
  */
 import { expect, test } from 'vitest';
 import type { Row } from '../../src/base/row.ts';
-import { type FieldTypes, RowDocument } from '../../worker/documents/index.ts';
+import type { FieldTypes } from '../../src/protocol/field-types.ts';
+import { RowDocument } from '../../worker/documents/index.ts';
 import { createSeededRandom } from '../fakes/seeded-random.ts';
 
 const TYPES: FieldTypes = { notes: 'text', steps: 'list', likes: 'counter', labels: 'set', address: 'map' };

@@ -5,8 +5,9 @@ import { applyUpdate, Doc, encodeStateAsUpdate } from 'yjs';
 import { BINARY_TYPES } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
+import { assertFieldTypes, type FieldTypes } from '../../src/protocol/field-types.ts';
 import { checkUpdate } from '../../src/protocol/sync/index.ts';
-import { assertFieldTypes, type FieldTypes, RowDocument } from '../../worker/documents/index.ts';
+import { RowDocument } from '../../worker/documents/index.ts';
 
 const TYPES: FieldTypes = { notes: 'text', steps: 'list', likes: 'counter', labels: 'set', address: 'map' };
 const NAME = { collection: 'tasks', key: 'a' };

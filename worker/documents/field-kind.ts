@@ -1,12 +1,6 @@
 /** What a type of field does to a row document. A field with a type has a root type of the document for itself. */
 import type { Doc } from 'yjs';
 
-/**
- * A field's type. It decides what becomes of changes that two devices make without knowing of each other: of a plain
- * field the later one stays, of a field with a type both do.
- */
-export type FieldType = 'text' | 'list' | 'counter' | 'set' | 'map';
-
 export interface FieldKind {
   /** Why a value is none of this type, as the end of a sentence about the field; undefined when it is one. */
   problem(value: unknown): string | undefined;

@@ -5,8 +5,8 @@
  */
 import { isForbiddenKey, isPlainObject } from '../../src/base/codec/index.ts';
 import { ROW_DEPTH_MAX } from '../../src/base/limits.ts';
+import { isWellFormed } from '../../src/protocol/field-types.ts';
 import type { FieldKind } from './field-kind.ts';
-import { isWellFormed } from './text-field.ts';
 import { type Carried, carry, isSame, uncarry } from './value-encoding.ts';
 
 type Nested = { [name: string]: unknown };

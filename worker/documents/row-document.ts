@@ -8,17 +8,15 @@ import { applyUpdate, Doc, encodeStateAsUpdate, type Map as YMap } from 'yjs';
 import { assertRow, isForbiddenKey } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
+import { type FieldType, type FieldTypes, isWellFormed, PLAIN_FIELDS } from '../../src/protocol/field-types.ts';
 import type { RowName } from '../../src/protocol/sync/index.ts';
 import { counterField } from './counter-field.ts';
-import type { FieldKind, FieldType } from './field-kind.ts';
+import type { FieldKind } from './field-kind.ts';
 import { listField } from './list-field.ts';
 import { mapField } from './map-field.ts';
 import { setField } from './set-field.ts';
-import { isWellFormed, textField } from './text-field.ts';
+import { textField } from './text-field.ts';
 import { type Carried, carry, isSame, uncarry } from './value-encoding.ts';
-
-/** Types of the fields that have one, by name. */
-export type FieldTypes = Readonly<Record<string, FieldType>>;
 
 const KINDS: { readonly [Type in FieldType]: FieldKind } = {
   text: textField,
@@ -29,7 +27,7 @@ const KINDS: { readonly [Type in FieldType]: FieldKind } = {
 };
 
 /** The root map of plain fields. Permanent, as all names here. */
-const FIELDS = 'fields';
+const FIELDS: string = PLAIN_FIELDS;
 /** Names of ours in that map begin with it; names of the application that do so get another one before. */
 const OURS = '$';
 /** True in the map of a row that was deleted. */
@@ -171,23 +169,6 @@ export class RowDocument {
       const wrong = unsoundText(value);
       if (wrong !== undefined) throw unfit(field, `has half of a surrogate pair in ${JSON.stringify(wrong)}`);
     }
-  }
-}
-
-/** Refuses types under names that a document uses itself: `collection/invalid-field-type`. */
-export function assertFieldTypes(types: Readonly<Record<string, unknown>>): asserts types is FieldTypes {
-  for (const [field, type] of Object.entries(types)) {
-    const isKnown = typeof type === 'string' && Object.hasOwn(KINDS, type);
-    const isOk = isKnown && field !== '' && field !== FIELDS && !field.includes('.') && !isForbiddenKey(field);
-    if (isOk && isWellFormed(field)) continue;
-    throw new StoreError(
-      'collection/invalid-field-type',
-      `Field ${JSON.stringify(field)} cannot have the type ${type}.`,
-      {
-        details: { field, type: String(type), known: Object.keys(KINDS) },
-        hint: `Types are ${Object.keys(KINDS).join(', ')}, for fields at the top of a row that are not called '${FIELDS}'.`,
-      },
-    );
   }
 }
 

@@ -1,7 +1,7 @@
 /** A set to which several people add at once: a map with a key for each element. Who adds wins over who removes. */
+import { isWellFormed } from '../../src/protocol/field-types.ts';
 import { encodeComponent } from '../indexes/index.ts';
 import type { FieldKind } from './field-kind.ts';
-import { isWellFormed } from './text-field.ts';
 import { carry, uncarry } from './value-encoding.ts';
 
 export const setField: FieldKind = {

@@ -1,5 +1,6 @@
 /** A text that several people edit at once: `Y.Text`. Formats that editors give to parts of it are kept, and not read. */
 import type { Text } from 'yjs';
+import { isWellFormed } from '../../src/protocol/field-types.ts';
 import type { FieldKind } from './field-kind.ts';
 import { editsBetween } from './sequence-edits.ts';
 
@@ -47,6 +48,3 @@ function change(text: Text, after: string): void {
     if (to > from) text.insert(position, next.slice(from, to).join(''));
   }
 }
-
-/** `String.prototype.isWellFormed` is too young for some browsers. With the flag a half matches and a pair does not. */
-export const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
