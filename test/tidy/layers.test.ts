@@ -24,8 +24,11 @@ const LAYERS_BY_THREAD = {
     'worker/transactions',
     'worker/tabs',
     'worker/engine',
+    'worker/sync',
     'worker',
   ],
+  /** A worker of its own: a client of the engine, which it does not know. */
+  sync: [...SHARED, 'src/schema', 'src/client', 'worker/indexes', 'worker/documents', 'worker/sync'],
   relay: [
     ...SHARED,
     'server/observe',
@@ -55,6 +58,8 @@ test('[canary] an upward import, a foreign thread and a by-passed index are noti
     { from: 'worker/storage/idb/x.ts', to: 'worker/engine/x.ts' },
     { from: 'src/client/x.ts', to: 'worker/engine/x.ts' },
     { from: 'worker/engine/x.ts', to: 'src/client/x.ts' },
+    { from: 'worker/sync/x.ts', to: 'worker/engine/x.ts' },
+    { from: 'worker/engine/x.ts', to: 'worker/sync/x.ts' },
   ];
   expect(violations(planted)).toHaveLength(planted.length);
   expect(bypassed({ from: 'worker/a/x.ts', to: 'worker/b/y.ts' }, new Set(['worker/b/index.ts']))).toBe(
@@ -92,6 +97,7 @@ function layerOf(file: string): string | undefined {
 
 function threadOf(file: string): keyof typeof LAYERS_BY_THREAD {
   if (file.startsWith('server/')) return 'relay';
+  if (file.startsWith('worker/sync/')) return 'sync';
   return file.startsWith('worker/') ? 'worker' : 'main';
 }
 

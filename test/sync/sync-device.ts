@@ -1,0 +1,196 @@
+/** A device: a real engine on memory storage, and a sync session beside it that talks with it over a port. */
+import { WebSocket } from 'ws';
+import { createPlatform } from '../../src/base/platform.ts';
+import type { Key, Row } from '../../src/base/row.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import { Link } from '../../src/client/link.ts';
+import type { CollectionSpec } from '../../src/protocol/definition.ts';
+import {
+  HIDDEN_COLLECTIONS,
+  SYNC_CHANGES,
+  SYNC_META,
+  SYNC_OUTBOX,
+  SYNC_STATES,
+  type SyncedCollection,
+  type SyncStatus,
+} from '../../src/protocol/sync-worker.ts';
+import type { Engine } from '../../worker/engine/index.ts';
+import { PortServer } from '../../worker/engine/port-server.ts';
+import { createMemoryImage, type MemoryImage } from '../../worker/storage/index.ts';
+import type { SyncPlatform } from '../../worker/sync/platform.ts';
+import { SyncSession } from '../../worker/sync/session.ts';
+import { StoreClient, type StoreVerbs } from '../../worker/sync/store-client.ts';
+import { createSocketOpener } from '../../worker/sync/web-socket.ts';
+import { collection, openOnImage } from '../engine/engine-fixture.ts';
+
+const WAIT_MS = 20_000;
+
+export const nodeSyncPlatform = (): SyncPlatform => ({
+  ...createPlatform(),
+  openSocket: createSocketOpener(WebSocket as never),
+});
+
+export type DeviceOptions = {
+  readonly collections?: readonly SyncedCollection[];
+  readonly specs?: readonly CollectionSpec[];
+  readonly url?: string;
+  readonly token?: (refused: string | undefined) => Promise<string>;
+  readonly platform?: SyncPlatform;
+  readonly image?: MemoryImage;
+};
+
+/** A row, or undefined for one that is deleted. */
+export type LocalWrite = readonly [collection: string, key: Key, row: Row | undefined];
+
+export class SyncDevice {
+  readonly image: MemoryImage;
+  readonly statuses: SyncStatus[] = [];
+  readonly failures: unknown[] = [];
+  engine!: Engine;
+  /** As the page has it. */
+  page!: StoreClient;
+  session: SyncSession | undefined;
+  readonly #options: DeviceOptions;
+  #marks = 0;
+  #closers: (() => void)[] = [];
+
+  private constructor(options: DeviceOptions) {
+    this.#options = options;
+    this.image = options.image ?? createMemoryImage();
+  }
+
+  static async open(options: DeviceOptions = {}): Promise<SyncDevice> {
+    const device = new SyncDevice(options);
+    await device.openEngine();
+    if (options.url !== undefined) await device.startSync();
+    return device;
+  }
+
+  get collections(): readonly SyncedCollection[] {
+    return this.#options.collections ?? [{ name: 'tasks', key: 'id', fields: {} }];
+  }
+
+  async openEngine(): Promise<void> {
+    const specs = this.#options.specs ?? this.collections.map(({ name, key }) => collection(name, [], { key }));
+    const hidden = HIDDEN_COLLECTIONS.map((name) => collection(name));
+    this.engine = await openOnImage(this.image, [...specs, ...hidden]);
+    this.page = this.#connect();
+    const last = await this.page.find(SYNC_CHANGES, {}, { sort: { id: -1 }, limit: 1 });
+    this.#marks = Math.max(this.#marks, (last[0]?.['id'] as number) ?? 0);
+  }
+
+  async startSync(url: string = this.#options.url!): Promise<SyncSession> {
+    const session = new SyncSession({
+      platform: this.#options.platform ?? nodeSyncPlatform(),
+      store: this.#connect(),
+      storeName: 'app',
+      url,
+      collections: this.collections,
+      token: this.#options.token ?? (async () => ''),
+      onStatus: (status) => this.statuses.push(status),
+      onFailed: (error) => this.failures.push(error),
+    });
+    this.session = session;
+    await session.start(true);
+    return session;
+  }
+
+  /** As a worker that is ended at once: what it had begun at the engine is rolled back. */
+  killSync(): void {
+    this.session?.stop();
+    this.session = undefined;
+    for (const close of this.#closers.splice(1)) close();
+  }
+
+  /** Takes from one row and gives to another. */
+  async transfer(from: string, to: string, amount: number): Promise<void> {
+    this.#marks += 1;
+    const id = this.#marks;
+    await this.page.transaction(async (tx) => {
+      const [giver, taker] = (await tx.getMany('tasks', [from, to])) as { id: string; amount: number }[];
+      await tx.put('tasks', [
+        { ...giver, amount: giver!.amount - amount },
+        { ...taker, amount: taker!.amount + amount },
+      ]);
+      const rows = [from, to].map((key) => ['tasks', key]);
+      await tx.put(SYNC_CHANGES, [{ id, rows, isWhole: true }]);
+    });
+  }
+
+  /** One commit of the application, marked as the engine marks it. */
+  async write(...writes: readonly LocalWrite[]): Promise<void> {
+    await this.page.transaction(async (tx) => {
+      for (const [name, key, row] of writes) {
+        if (row === undefined) await tx.delete(name, [key]);
+        else await tx.put(name, [row]);
+      }
+      this.#marks += 1;
+      const rows = writes.map(([name, key]) => [name, key]);
+      await tx.put(SYNC_CHANGES, [{ id: this.#marks, rows, isWhole: true }]);
+    });
+  }
+
+  put(...rows: readonly Row[]): Promise<void> {
+    return this.write(...rows.map((row) => ['tasks', row['id'] as Key, row] as const));
+  }
+
+  rows(name = 'tasks'): Promise<readonly Row[]> {
+    return this.page.find(name);
+  }
+
+  async row(key: Key, name = 'tasks'): Promise<Row | undefined> {
+    return (await this.page.getMany(name, [key]))[0];
+  }
+
+  hidden(name: 'changes' | 'states' | 'outbox' | 'meta'): Promise<readonly Row[]> {
+    const names = { changes: SYNC_CHANGES, states: SYNC_STATES, outbox: SYNC_OUTBOX, meta: SYNC_META };
+    return this.page.find(names[name]);
+  }
+
+  /** What the application would be told is not saved. */
+  async unsaved(): Promise<number> {
+    return (await this.hidden('changes')).length + (await this.hidden('outbox')).length;
+  }
+
+  /** Waits until everything is acknowledged. */
+  saved(): Promise<void> {
+    return until(
+      async () => (await this.unsaved()) === 0,
+      `${JSON.stringify(this.session?.status)} to be saved`,
+      () => this.failures[0],
+    );
+  }
+
+  async close(): Promise<void> {
+    this.killSync();
+    for (const close of this.#closers.splice(0)) close();
+    await this.engine.close();
+  }
+
+  #connect(): StoreClient {
+    const { port1, port2 } = new MessageChannel();
+    const server = new PortServer(this.engine, port2 as never, {});
+    const link = new Link(port1, createPlatform(), () => {});
+    this.#closers.push(() => {
+      server.stop();
+      link.close(new StoreError('store/closed', 'The test has ended it.'));
+    });
+    return new StoreClient(link);
+  }
+}
+
+/** Polls until it is true. Fails with what was waited for, or with what has gone wrong meanwhile. */
+export async function until(
+  isTrue: () => Promise<boolean> | boolean,
+  what: string,
+  failure: () => unknown = () => undefined,
+): Promise<void> {
+  const end = Date.now() + WAIT_MS;
+  while (!(await isTrue())) {
+    if (failure() !== undefined) throw failure();
+    if (Date.now() > end) throw new Error(`Waited in vain for ${what}.`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export type { StoreVerbs };

@@ -1,0 +1,14 @@
+/** A row of any collection as one text: the key of `$sync.states`, in the order of collection, then key. Permanent. */
+import type { Key } from '../../src/base/row.ts';
+import type { RowName } from '../../src/protocol/sync/index.ts';
+import { decodePrimaryKey, encodePrimaryKey } from '../indexes/index.ts';
+
+/** Below everything that names of collections are made of, and not in them. */
+const SEPARATOR = ' ';
+
+export const rowId = (collection: string, key: Key): string => `${collection}${SEPARATOR}${encodePrimaryKey(key)}`;
+
+export function rowNameOf(id: string): RowName {
+  const at = id.indexOf(SEPARATOR);
+  return { collection: id.slice(0, at), key: decodePrimaryKey(id.slice(at + 1)) };
+}

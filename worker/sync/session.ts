@@ -1,0 +1,179 @@
+/**
+ * One run of synchronisation: folds what is committed here, pushes the outbox, and tells how it goes. Everything that it
+ * knows is in the store, so it may be ended at any moment; the next run draws a writer and a client id of its own (R7).
+ */
+import type { RelayMessage, Welcome } from '../../src/protocol/sync/index.ts';
+import { type Refusal, SYNC_CHANGES, type SyncedCollection, type SyncStatus } from '../../src/protocol/sync-worker.ts';
+import { drawClientId } from './client-id.ts';
+import { Connection, type ConnectionState } from './connection.ts';
+import { Fold } from './fold.ts';
+import { HeldRows } from './held-rows.ts';
+import { Outbox } from './outbox.ts';
+import type { SyncPlatform } from './platform.ts';
+import { Outgoing } from './push.ts';
+import type { StoreClient } from './store-client.ts';
+import { createRelayLimits, type SyncContext } from './sync-context.ts';
+import { createTurns } from './turns.ts';
+
+/** Rows that the status names. */
+const HELD_NAMED_MAX = 20;
+
+export type SessionOptions = {
+  readonly platform: SyncPlatform;
+  readonly store: StoreClient;
+  readonly storeName: string;
+  /** Of the relay. */
+  readonly url: string;
+  readonly collections: readonly SyncedCollection[];
+  /** `refused`: the token that the relay has not accepted. */
+  readonly token: (refused: string | undefined) => Promise<string>;
+  readonly onStatus: (status: SyncStatus) => void;
+  /** The run cannot go on: the store does not answer, or has answered what it should not. Another run may. */
+  readonly onFailed: (error: unknown) => void;
+};
+
+export class SyncSession {
+  readonly #options: SessionOptions;
+  readonly #context: SyncContext;
+  readonly #connection: Connection;
+  readonly #fold: Fold;
+  readonly #outgoing: Outgoing;
+  #status: SyncStatus;
+  #stopWatch: () => void = () => {};
+  #isFolding = false;
+  #isFoldWanted = false;
+  #isEnded = false;
+
+  constructor(options: SessionOptions) {
+    const { platform, store, url, storeName, collections, token } = options;
+    this.#options = options;
+    this.#status = { connection: 'connecting', relay: url };
+    this.#context = {
+      platform,
+      store,
+      outbox: new Outbox(platform),
+      held: new HeldRows(),
+      collections: new Map(collections.map((each) => [each.name, each])),
+      clientId: drawClientId(platform),
+      limits: createRelayLimits(),
+      inTurn: createTurns(),
+    };
+    this.#connection = new Connection({
+      platform,
+      url,
+      store: storeName,
+      owner: {
+        epoch: () => '',
+        token,
+        welcomed: (welcome) => this.#welcomed(welcome),
+        received: (message) => this.#received(message),
+        lost: () => this.#outgoing.disconnected(),
+        changed: (state) => this.#tell(connectionStatus(state)),
+      },
+    });
+    this.#fold = new Fold(this.#context);
+    this.#outgoing = new Outgoing(this.#context, (push) => this.#connection.send(push), {
+      acknowledged: () => this.#tell({ lastAckAt: platform.wallClock() }),
+      restart: () => this.#connection.restart(),
+      failed: (error) => this.#fail(error),
+    });
+  }
+
+  get status(): SyncStatus {
+    return this.#status;
+  }
+
+  /** Resolves when what earlier runs have left is known, and everything is under way. */
+  async start(isOnline: boolean): Promise<void> {
+    const { store, outbox, held } = this.#context;
+    await Promise.all([outbox.load(store), held.load(store)]);
+    if (this.#isEnded) return;
+    this.#stopWatch = store.watch(
+      SYNC_CHANGES,
+      () => this.#wakeFold(),
+      (error) => this.#fail(error),
+    );
+    this.#tell({ heldAside: held.size > 0 ? held.first(HELD_NAMED_MAX) : undefined });
+    this.#wakeFold();
+    if (!isOnline) this.#connection.hint('offline');
+    this.#connection.start();
+  }
+
+  stop(): void {
+    this.#isEnded = true;
+    this.#stopWatch();
+    this.#connection.stop();
+  }
+
+  network(isOnline: boolean): void {
+    this.#connection.hint(isOnline ? 'online' : 'offline');
+  }
+
+  /** Connect and push now, whatever the delay was to be. */
+  hurry(): void {
+    this.#connection.retry();
+    this.#outgoing.wake();
+  }
+
+  #welcomed(welcome: Welcome): void {
+    const { limits } = this.#context;
+    limits.frameBytesMax = welcome.frameBytesMax;
+    limits.batchBytesMax = welcome.batchBytesMax;
+    this.#outgoing.connected();
+  }
+
+  #received(message: RelayMessage): void {
+    if (message.type === 'ack') this.#outgoing.acknowledged(message);
+    else if (message.type === 'refuse') this.#outgoing.refused(message);
+  }
+
+  #wakeFold(): void {
+    this.#isFoldWanted = true;
+    if (this.#isFolding || this.#isEnded) return;
+    this.#isFolding = true;
+    this.#foldAll().then(
+      () => {
+        this.#isFolding = false;
+        if (this.#isFoldWanted) this.#wakeFold();
+      },
+      (error) => this.#fail(error),
+    );
+  }
+
+  async #foldAll(): Promise<void> {
+    while (this.#isFoldWanted && !this.#isEnded) {
+      this.#isFoldWanted = false;
+      while (!this.#isEnded && (await this.#context.inTurn(() => this.#fold.step()))) this.#outgoing.wake();
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isEnded) return;
+    this.stop();
+    this.#options.onFailed(error);
+  }
+
+  #tell(part: Partial<SyncStatus>): void {
+    this.#status = { ...this.#status, ...part };
+    if (!this.#isEnded) this.#options.onStatus(this.#status);
+  }
+}
+
+function connectionStatus(state: ConnectionState): Pick<SyncStatus, 'connection' | 'reason'> {
+  const reason = (code: string, message: string): { readonly reason: Refusal } => ({ reason: { code, message } });
+  switch (state.type) {
+    case 'open':
+      return { connection: 'online', reason: undefined };
+    case 'connecting':
+      // After a failure the reason of it stays until the connection is there.
+      return state.attempt > 1 ? { connection: 'connecting' } : { connection: 'connecting', reason: undefined };
+    case 'waiting':
+      return { connection: 'offline', ...reason('sync/unreachable', state.why) };
+    case 'offline':
+      return { connection: 'offline', ...reason('sync/no-network', 'The browser is offline.') };
+    case 'refused':
+      return { connection: 'refused', ...reason(`sync/${state.code}`, `${state.text} ${state.hint}`.trim()) };
+    case 'stopped':
+      return { connection: 'offline', reason: undefined };
+  }
+}
