@@ -6,7 +6,8 @@ import type { Session } from '../system.ts';
 import { projectName, taskId } from '../task-document.ts';
 
 const ROWS = 20;
-const WARM_UP = 100;
+/** Four threads take part, and each has to have its code compiled. */
+const WARM_UP = 300;
 const CHANNEL = 'perf-tabs';
 const PINGS = 100;
 const PEERS: readonly string[] = ['dexie', 'rxdb', 'tinybase'];
@@ -26,7 +27,7 @@ export const tabs: Scenario = defineScenario({
   what: 'Two tabs with one store: a get in each, and from update() in one to the emission of a live query of 20 rows in the other.',
   metrics: { 'first-get': 'ms', 'second-get': 'ms', emission: 'ms', 'emission-back': 'ms' },
   sizes: [1_000],
-  operations: 300,
+  operations: 1_000,
   runsOn: ({ name }) => name.startsWith('ours') || PEERS.includes(name),
   steps: [
     { name: 'open', start: 'same-page', run: (context) => open(context, (session) => fill(session, context.size)) },
