@@ -5,6 +5,7 @@ import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { Link } from '../../src/client/link.ts';
 import type { CollectionSpec } from '../../src/protocol/definition.ts';
+import { decodeRelayMessage, encodeMessage, type RelayMessage } from '../../src/protocol/sync/index.ts';
 import {
   HIDDEN_COLLECTIONS,
   SYNC_CHANGES,
@@ -17,7 +18,7 @@ import {
 import type { Engine } from '../../worker/engine/index.ts';
 import { PortServer } from '../../worker/engine/port-server.ts';
 import { createMemoryImage, type MemoryImage } from '../../worker/storage/index.ts';
-import type { SyncPlatform } from '../../worker/sync/platform.ts';
+import type { SocketEvents, SyncPlatform } from '../../worker/sync/platform.ts';
 import { SyncSession } from '../../worker/sync/session.ts';
 import { StoreClient, type StoreVerbs } from '../../worker/sync/store-client.ts';
 import { createSocketOpener } from '../../worker/sync/web-socket.ts';
@@ -46,12 +47,15 @@ export class SyncDevice {
   readonly image: MemoryImage;
   readonly statuses: SyncStatus[] = [];
   readonly failures: unknown[] = [];
+  /** Messages of the relay that do not arrive. */
+  losing: ((message: RelayMessage) => boolean) | undefined;
   engine!: Engine;
   /** As the page has it. */
   page!: StoreClient;
   session: SyncSession | undefined;
   readonly #options: DeviceOptions;
   #marks = 0;
+  #heard: ((bytes: Uint8Array) => void) | undefined;
   #closers: (() => void)[] = [];
 
   private constructor(options: DeviceOptions) {
@@ -80,8 +84,9 @@ export class SyncDevice {
   }
 
   async startSync(url: string = this.#options.url!): Promise<SyncSession> {
+    const platform = this.#options.platform ?? nodeSyncPlatform();
     const session = new SyncSession({
-      platform: this.#options.platform ?? nodeSyncPlatform(),
+      platform: { ...platform, openSocket: (to, events) => platform.openSocket(to, this.#listen(events)) },
       store: this.#connect(),
       storeName: 'app',
       url,
@@ -95,11 +100,36 @@ export class SyncDevice {
     return session;
   }
 
+  #listen(events: SocketEvents): SocketEvents {
+    this.#heard = (bytes) => events.onFrame(bytes);
+    const onFrame = (bytes: Uint8Array): void => {
+      const isLost = bytes[0]! >= 100 && this.losing?.(decodeRelayMessage(bytes)) === true;
+      if (!isLost) events.onFrame(bytes);
+    };
+    return { onOpen: () => events.onOpen(), onFrame, onClose: (code, reason) => events.onClose(code, reason) };
+  }
+
   /** As a worker that is ended at once: what it had begun at the engine is rolled back. */
   killSync(): void {
     this.session?.stop();
     this.session = undefined;
     for (const close of this.#closers.splice(1)) close();
+  }
+
+  /** One row, as it is and as it becomes. */
+  async change(key: Key, become: (row: Row) => Row): Promise<void> {
+    this.#marks += 1;
+    const id = this.#marks;
+    await this.page.transaction(async (tx) => {
+      const [row] = await tx.getMany('tasks', [key]);
+      await tx.put('tasks', [become(row!)]);
+      await tx.put(SYNC_CHANGES, [{ id, rows: [['tasks', key]], isWhole: true }]);
+    });
+  }
+
+  /** As if the relay had said it. */
+  say(message: RelayMessage): void {
+    this.#heard?.(encodeMessage(message));
   }
 
   /** Takes from one row and gives to another. */

@@ -1,2 +1,3 @@
 /** Rows as Yjs documents. The only layer of the worker that knows Yjs. */
+export { rowOfProjection } from './projection.ts';
 export { RowDocument } from './row-document.ts';

@@ -5,13 +5,14 @@
  * reads the row that is stored beside.
  */
 import { applyUpdate, Doc, encodeStateAsUpdate, type Map as YMap } from 'yjs';
-import { assertRow, isForbiddenKey } from '../../src/base/codec/index.ts';
+import { assertRow } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { type FieldType, type FieldTypes, isWellFormed, PLAIN_FIELDS } from '../../src/protocol/field-types.ts';
 import type { RowName } from '../../src/protocol/sync/index.ts';
 import { counterField } from './counter-field.ts';
 import type { FieldKind } from './field-kind.ts';
+import { DELETED, nameOf, PRESENT, storedName } from './field-names.ts';
 import { listField } from './list-field.ts';
 import { mapField } from './map-field.ts';
 import { setField } from './set-field.ts';
@@ -28,12 +29,6 @@ const KINDS: { readonly [Type in FieldType]: FieldKind } = {
 
 /** The root map of plain fields. Permanent, as all names here. */
 const FIELDS: string = PLAIN_FIELDS;
-/** Names of ours in that map begin with it; names of the application that do so get another one before. */
-const OURS = '$';
-/** True in the map of a row that was deleted. */
-const DELETED = '$deleted';
-/** Before the name of a field with a type: the field is there, though nothing may be in it. */
-const PRESENT = '$:';
 /** While updates are read: Yjs takes a new client id when its own comes in from outside. No writer has this one. */
 const NOBODY = -1;
 
@@ -170,14 +165,6 @@ export class RowDocument {
       if (wrong !== undefined) throw unfit(field, `has half of a surrogate pair in ${JSON.stringify(wrong)}`);
     }
   }
-}
-
-const storedName = (field: string): string => (field.startsWith(OURS) ? OURS + field : field);
-
-/** The field that a name in the map stands for; undefined for names of ours. */
-function nameOf(stored: string): string | undefined {
-  if (!stored.startsWith(OURS)) return isForbiddenKey(stored) ? undefined : stored;
-  return stored.startsWith(OURS + OURS) ? stored.slice(OURS.length) : undefined;
 }
 
 const isShared = (value: unknown): value is { toJSON(): unknown } =>

@@ -26,6 +26,11 @@ export type Held = {
 
 export class HeldRows {
   readonly #byRow = new Map<string, Held>();
+  readonly #onChange: () => void;
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
 
   async load(store: StoreVerbs): Promise<void> {
     const rows = await store.find(SYNC_META, { id: { $gte: PREFIX, $lt: BEHIND } });
@@ -45,22 +50,20 @@ export class HeldRows {
     return first.map(({ collection, key, reason }) => ({ collection, key, reason }));
   }
 
-  names(): readonly RowName[] {
-    return [...this.#byRow.values()].map(({ collection, key }) => ({ collection, key }));
-  }
-
   draft(): HeldDraft {
-    return new HeldDraft(this.#byRow);
+    return new HeldDraft(this.#byRow, this.#onChange);
   }
 }
 
 /** Changes of one attempt of a transaction. */
 export class HeldDraft {
   readonly #byRow: Map<string, Held>;
+  readonly #onChange: () => void;
   readonly #changes = new Map<string, Held | undefined>();
 
-  constructor(byRow: Map<string, Held>) {
+  constructor(byRow: Map<string, Held>, onChange: () => void) {
     this.#byRow = byRow;
+    this.#onChange = onChange;
   }
 
   hold({ collection, key }: RowName, base: Row | undefined, reason: Refusal): void {
@@ -81,12 +84,12 @@ export class HeldDraft {
     await tx.put(SYNC_META, held as unknown as Row[]);
   }
 
-  /** That transaction is stored. Answers whether something has changed. */
-  commit(): boolean {
+  /** That transaction is stored. */
+  commit(): void {
     for (const [id, held] of this.#changes) {
       if (held === undefined) this.#byRow.delete(id);
       else this.#byRow.set(id, held);
     }
-    return this.#changes.size > 0;
+    if (this.#changes.size > 0) this.#onChange();
   }
 }

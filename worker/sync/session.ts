@@ -2,12 +2,15 @@
  * One run of synchronisation: folds what is committed here, pushes the outbox, and tells how it goes. Everything that it
  * knows is in the store, so it may be ended at any moment; the next run draws a writer and a client id of its own (R7).
  */
-import type { RelayMessage, Welcome } from '../../src/protocol/sync/index.ts';
+import { unreachable } from '../../src/base/assert.ts';
+import { FRAME, type Refuse, type RelayMessage, type Welcome } from '../../src/protocol/sync/index.ts';
 import { type Refusal, SYNC_CHANGES, type SyncedCollection, type SyncStatus } from '../../src/protocol/sync-worker.ts';
+import { adoptCollections } from './adopt-collections.ts';
 import { drawClientId } from './client-id.ts';
 import { Connection, type ConnectionState } from './connection.ts';
 import { Fold } from './fold.ts';
 import { HeldRows } from './held-rows.ts';
+import { Incoming } from './incoming.ts';
 import { Outbox } from './outbox.ts';
 import type { SyncPlatform } from './platform.ts';
 import { Outgoing } from './push.ts';
@@ -38,6 +41,7 @@ export class SyncSession {
   readonly #connection: Connection;
   readonly #fold: Fold;
   readonly #outgoing: Outgoing;
+  readonly #incoming: Incoming;
   #status: SyncStatus;
   #stopWatch: () => void = () => {};
   #isFolding = false;
@@ -52,7 +56,7 @@ export class SyncSession {
       platform,
       store,
       outbox: new Outbox(platform),
-      held: new HeldRows(),
+      held: new HeldRows(() => this.#tellHeld()),
       collections: new Map(collections.map((each) => [each.name, each])),
       clientId: drawClientId(platform),
       limits: createRelayLimits(),
@@ -63,11 +67,14 @@ export class SyncSession {
       url,
       store: storeName,
       owner: {
-        epoch: () => '',
+        epoch: () => this.#incoming.epoch,
         token,
         welcomed: (welcome) => this.#welcomed(welcome),
-        received: (message) => this.#received(message),
-        lost: () => this.#outgoing.disconnected(),
+        received: (message, bytes) => this.#received(message, bytes),
+        lost: () => {
+          this.#outgoing.disconnected();
+          this.#incoming.disconnected();
+        },
         changed: (state) => this.#tell(connectionStatus(state)),
       },
     });
@@ -75,6 +82,13 @@ export class SyncSession {
     this.#outgoing = new Outgoing(this.#context, (push) => this.#connection.send(push), {
       acknowledged: () => this.#tell({ lastAckAt: platform.wallClock() }),
       restart: () => this.#connection.restart(),
+      failed: (error) => this.#fail(error),
+    });
+    this.#incoming = new Incoming(this.#context, this.#fold, {
+      send: (message) => this.#connection.send(message),
+      restart: () => this.#connection.restart(),
+      progressed: (rows) => this.#tell({ firstSync: rows === undefined ? undefined : { rows } }),
+      outboxGrew: () => this.#outgoing.wake(),
       failed: (error) => this.#fail(error),
     });
   }
@@ -86,14 +100,15 @@ export class SyncSession {
   /** Resolves when what earlier runs have left is known, and everything is under way. */
   async start(isOnline: boolean): Promise<void> {
     const { store, outbox, held } = this.#context;
-    await Promise.all([outbox.load(store), held.load(store)]);
+    await Promise.all([outbox.load(store), held.load(store), this.#incoming.load()]);
+    await this.#context.inTurn(() => adoptCollections(this.#context, this.#fold));
     if (this.#isEnded) return;
     this.#stopWatch = store.watch(
       SYNC_CHANGES,
       () => this.#wakeFold(),
       (error) => this.#fail(error),
     );
-    this.#tell({ heldAside: held.size > 0 ? held.first(HELD_NAMED_MAX) : undefined });
+    this.#tellHeld();
     this.#wakeFold();
     if (!isOnline) this.#connection.hint('offline');
     this.#connection.start();
@@ -120,11 +135,38 @@ export class SyncSession {
     limits.frameBytesMax = welcome.frameBytesMax;
     limits.batchBytesMax = welcome.batchBytesMax;
     this.#outgoing.connected();
+    this.#incoming.connected(welcome);
   }
 
-  #received(message: RelayMessage): void {
-    if (message.type === 'ack') this.#outgoing.acknowledged(message);
-    else if (message.type === 'refuse') this.#outgoing.refused(message);
+  #received(message: RelayMessage, bytes: number): void {
+    switch (message.type) {
+      case 'ack':
+        return this.#outgoing.acknowledged(message);
+      case 'deliver':
+        return this.#incoming.delivered(message, bytes);
+      case 'row-page':
+        return this.#incoming.toldRows(message, bytes);
+      case 'beat':
+        return this.#incoming.beat(message);
+      case 'refuse':
+        return this.#refused(message);
+      case 'welcome':
+        // Said once, and taken by the connection.
+        return;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #refused(refuse: Refuse): void {
+    if (refuse.code === 'epoch-changed') this.#connection.restart();
+    else if (refuse.about === FRAME.push) this.#outgoing.refused(refuse);
+    else this.#incoming.refused(refuse);
+  }
+
+  #tellHeld(): void {
+    const { held } = this.#context;
+    this.#tell({ heldAside: held.size > 0 ? held.first(HELD_NAMED_MAX) : undefined });
   }
 
   #wakeFold(): void {

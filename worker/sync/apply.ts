@@ -1,0 +1,194 @@
+/**
+ * Changes of other devices are taken over: merged into the states, and the rows stored as the merged documents have
+ * them; all rows of whole batches, their states and the place in the log in one transaction (R20).
+ *
+ * PULL-1: what the application reads has whole batches in it. PULL-2: a row with changes that are not in the outbox yet
+ * is folded first: they are part of a commit, which leaves whole. PULL-3: a row that this store refuses is held aside, and
+ * the rest goes on.
+ */
+import { deepEqual } from '../../src/base/deep-equal.ts';
+import type { Row } from '../../src/base/row.ts';
+import { StoreError } from '../../src/base/store-error.ts';
+import { checkUpdate, type RowName } from '../../src/protocol/sync/index.ts';
+import { SYNC_STATES } from '../../src/protocol/sync-worker.ts';
+import { RowDocument, rowOfProjection } from '../documents/index.ts';
+import type { Fold } from './fold.ts';
+import type { HeldDraft } from './held-rows.ts';
+import { nameProblem, putLocal, readDocument } from './local-change.ts';
+import type { OutboxDraft } from './outbox.ts';
+import { type LoadedRow, loadRows, type RowWrite, type StateRow, storeRows } from './row-store.ts';
+import type { StoreVerbs } from './store-client.ts';
+import type { SyncContext } from './sync-context.ts';
+
+/** What comes for one row. */
+export type RowArrival = {
+  readonly name: RowName;
+  readonly updates: readonly Uint8Array[];
+  /** Of a whole state: the plain fields, when the relay can tell them. */
+  readonly projection?: Uint8Array | undefined;
+};
+
+export type Arrivals = {
+  readonly rows: ReadonlyMap<string, RowArrival>;
+  /** The relay has told all that it has of these rows, in the log of this generation. */
+  readonly seen?: number | undefined;
+  /** A state without a row is of a row that was never stored here, and not of one that was deleted. */
+  readonly isAdoption?: boolean | undefined;
+  /** What else is to be stored with it. */
+  readonly also: (tx: StoreVerbs) => Promise<void>;
+};
+
+/** Rows in which something is changed again and again just when others' changes are to be stored: then one by one. */
+const FOLDS_MAX = 5;
+
+/** In turn. */
+export async function applyArrivals(context: SyncContext, fold: Fold, arrivals: Arrivals): Promise<void> {
+  const { store, outbox, held, collections } = context;
+  const names = new Map<string, RowName>();
+  for (const [id, { name }] of arrivals.rows) if (nameProblem(name) === undefined) names.set(id, name);
+  for (let attempts = 0; ; attempts++) {
+    const attempt = await store.transaction(async (tx) => {
+      const made = new ApplyAttempt(context, tx, { ...arrivals, outbox: outbox.draft(), held: held.draft() });
+      for (const [id, loaded] of await loadRows(tx, names, collections)) made.take(id, loaded, arrivals.rows.get(id)!);
+      if (made.unfolded.size === 0) {
+        await made.write();
+        await arrivals.also(tx);
+      }
+      return made;
+    });
+    if (attempt.unfolded.size === 0) return attempt.commit();
+    while (await fold.step());
+    // Not marked: the collection was not synchronised when it was written, or is being enrolled.
+    if (attempts > 0) await fold.foldRows(attempt.unfolded);
+    if (attempts >= FOLDS_MAX) await new Promise<void>((resolve) => context.platform.setTimer(resolve, attempts));
+  }
+}
+
+class ApplyAttempt {
+  /** Rows that hold what their state does not know. */
+  readonly unfolded = new Map<string, RowName>();
+  readonly #context: SyncContext;
+  readonly #tx: StoreVerbs;
+  readonly #outbox: OutboxDraft;
+  readonly #held: HeldDraft;
+  readonly #seen: number | undefined;
+  readonly #isAdoption: boolean;
+  readonly #states: StateRow[] = [];
+  readonly #writes: RowWrite[] = [];
+  /** States that have something in them that the relay has not. */
+  readonly #more: (RowName & { readonly update: Uint8Array })[] = [];
+
+  constructor(
+    context: SyncContext,
+    tx: StoreVerbs,
+    parts: Pick<Arrivals, 'seen' | 'isAdoption'> & { readonly outbox: OutboxDraft; readonly held: HeldDraft },
+  ) {
+    this.#context = context;
+    this.#tx = tx;
+    this.#outbox = parts.outbox;
+    this.#held = parts.held;
+    this.#seen = parts.seen;
+    this.#isAdoption = parts.isAdoption === true;
+  }
+
+  take(id: string, loaded: LoadedRow, arrival: RowArrival): void {
+    if (!this.#adopt(id, loaded, arrival)) this.#merge(id, loaded, arrival);
+  }
+
+  commit(): void {
+    this.#outbox.commit();
+    this.#held.commit();
+  }
+
+  /** A row that is not here yet, whose fields the relay tells: its state need not be opened. */
+  #adopt(id: string, { name, row, state }: LoadedRow, { projection, updates }: RowArrival): boolean {
+    if (projection === undefined || row !== undefined || state !== undefined) return false;
+    const synced = this.#context.collections.get(name.collection);
+    const adopted = synced === undefined ? null : rowOfProjection(projection, synced.fields);
+    if (adopted === undefined) return false;
+    if (adopted !== null) this.#writes.push({ id, name, row: adopted, before: undefined });
+    this.#states.push(this.#stateRow(id, updates[0]!, undefined));
+    return true;
+  }
+
+  #merge(id: string, { name, row, state }: LoadedRow, { updates }: RowArrival): void {
+    const { clientId, collections, held } = this.#context;
+    const synced = collections.get(name.collection);
+    const document = new RowDocument({ name, types: synced?.fields ?? {}, clientId, state: state?.state });
+    const local = synced === undefined ? 'folded' : this.#localOf(document, id, row, state);
+    if (local === 'unfolded') {
+      this.unfolded.set(id, name);
+      return;
+    }
+    const before = local === 'unfit' ? readDocument(document) : undefined;
+    for (const update of updates) if (isSound(update)) document.apply(update);
+    const merged = document.state;
+    if (state === undefined || this.#seen !== undefined || !isSame(merged, state.state)) {
+      this.#states.push(this.#stateRow(id, merged, state));
+    }
+    if (this.#seen !== undefined && !isSame(merged, updates[0]!)) this.#more.push({ ...name, update: merged });
+    if (synced === undefined) return;
+    if (local === 'unfit') {
+      // What others have must not take its place: nobody else has it. It goes on when it is made to fit.
+      const base = held.get(id)?.base ?? (before instanceof StoreError ? undefined : before);
+      this.#held.hold(name, base ?? undefined, { code: 'sync/unfit-value', message: 'It holds what cannot travel.' });
+      return;
+    }
+    const read = readDocument(document);
+    if (read instanceof StoreError) {
+      this.#held.hold(name, row, { code: read.code, message: read.message });
+    } else if (!deepEqual(read, row)) this.#writes.push({ id, name, row: read, before: row });
+    else if (held.get(id) !== undefined) this.#held.release(id);
+  }
+
+  /** Whether the row holds more than its state. Changes the document only when it does: it is used no more then. */
+  #localOf(
+    document: RowDocument,
+    id: string,
+    row: Row | undefined,
+    state: StateRow | undefined,
+  ): 'folded' | 'unfolded' | 'unfit' {
+    if (row === undefined && (state === undefined || this.#isAdoption)) return 'folded';
+    try {
+      return putLocal(document, row, this.#context.held.get(id)) === undefined ? 'folded' : 'unfolded';
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'sync/unfit-value') return 'unfit';
+      throw error;
+    }
+  }
+
+  #stateRow(id: string, state: Uint8Array, before: StateRow | undefined): StateRow {
+    const seen = this.#seen ?? before?.seen;
+    return seen === undefined ? { id, state } : { id, state, seen };
+  }
+
+  async write(): Promise<void> {
+    const tx = this.#tx;
+    const refused = await storeRows(tx, this.#writes);
+    for (const { id, name, before } of this.#writes) {
+      const reason = refused.get(id);
+      if (reason === undefined) this.#held.release(id);
+      else this.#held.hold(name, before, reason);
+    }
+    if (this.#more.length > 0) this.#outbox.add(this.#more);
+    await Promise.all([
+      tx.put(SYNC_STATES, this.#states as unknown as Row[]),
+      this.#outbox.write(tx),
+      this.#held.write(tx),
+    ]);
+  }
+}
+
+/** The relay has looked through what it passes on; Yjs trusts what it reads, so it is looked through here, too. */
+function isSound(update: Uint8Array): boolean {
+  try {
+    checkUpdate(update);
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError) return false;
+    throw error;
+  }
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, at) => byte === b[at]);
