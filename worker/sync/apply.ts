@@ -59,7 +59,7 @@ export async function applyArrivals(context: SyncContext, fold: Fold, arrivals: 
     if (attempt.unfolded.size === 0) return attempt.commit();
     while (await fold.step());
     // Not marked: the collection was not synchronised when it was written, or is being enrolled.
-    if (attempts > 0) await fold.foldRows(attempt.unfolded);
+    if (attempts > 0) await fold.foldUnmarked(attempt.unfolded);
     if (attempts >= FOLDS_MAX) await new Promise<void>((resolve) => context.platform.setTimer(resolve, attempts));
   }
 }

@@ -43,37 +43,46 @@ export class Fold {
 
   /** Folds some commits, oldest first. Answers whether there was something to fold. */
   async step(): Promise<boolean> {
-    const { store, outbox, held } = this.#context;
+    const { store } = this.#context;
     if ((await store.find(SYNC_CHANGES, {}, { limit: 1, project: { id: 1 } })).length === 0) return false;
-    const done = await store.transaction(async (tx) => {
+    const attempt = await this.#transaction((entries, { outbox }) =>
+      chosen(planFold(entries, (rows) => outbox.refusedWith(rows))),
+    );
+    attempt.commit();
+    return attempt.hasFolded;
+  }
+
+  /**
+   * Folds rows that no entry names and that hold something else than their state: what wrote them was not marked. For the
+   * pull, which must not take over a row with changes that nobody has been told of. Those that are named are left to
+   * `step`: they leave with their commits.
+   */
+  async foldUnmarked(names: ReadonlyMap<string, RowName>): Promise<void> {
+    const attempt = await this.#transaction((entries, { outbox }) => {
+      const named = new Set(entries.flatMap((entry) => entry.rows.map(([collection, key]) => rowId(collection, key))));
+      const rows = new Map([...names].filter(([id]) => !named.has(id)));
+      const refused = outbox.refusedWith(rows.keys());
+      // Of a refused batch that the next step takes along.
+      if ([...refused.rows.keys()].some((id) => named.has(id))) return [];
+      return [{ entries: [], rows, refusedRows: refused.rows, refusedEntries: refused.entries }];
+    });
+    attempt.commit();
+  }
+
+  async #transaction(
+    plan: (entries: readonly ChangesRow[], context: SyncContext) => readonly Group[],
+  ): Promise<FoldAttempt> {
+    const { store, outbox, held } = this.#context;
+    return store.transaction(async (tx) => {
       // A repeated attempt waits for locks and takes its snapshot after that: any read of it tells that it has.
       await tx.getMany(SYNC_CHANGES, [NO_ENTRY]);
       // Not inside: every commit adds an entry, and this transaction does not care for those that come later. One that
       // it must not miss was visible before it began; one that it should not know yet is deleted in vain, and clashes.
-      const entries = await readEntries(store);
-      const groups = chosen(planFold(entries, (rows) => outbox.refusedWith(rows)));
+      const groups = plan(await readEntries(store), this.#context);
       const attempt = new FoldAttempt(this.#context, tx, outbox.draft(), held.draft());
       await attempt.fold(groups);
-      return { attempt, hasGroups: groups.length > 0 };
+      return attempt;
     });
-    done.attempt.commit();
-    return done.hasGroups;
-  }
-
-  /**
-   * Folds rows without an entry: those that hold something else than their state, of a commit that was not marked. For
-   * the pull, which must not take over a row with changes that nobody has been told of.
-   */
-  async foldRows(names: ReadonlyMap<string, RowName>): Promise<void> {
-    const { store, outbox, held } = this.#context;
-    const attempt = await store.transaction(async (tx) => {
-      const refused = outbox.refusedWith(names.keys());
-      const group = { entries: [], rows: names, refusedRows: refused.rows, refusedEntries: refused.entries };
-      const made = new FoldAttempt(this.#context, tx, outbox.draft(), held.draft());
-      await made.fold([group]);
-      return made;
-    });
-    attempt.commit();
   }
 }
 
@@ -121,6 +130,7 @@ class FoldAttempt {
   readonly #superseded: number[] = [];
   readonly #unfitEntries: OutboxEntry[] = [];
   #problem = '';
+  #groups = 0;
 
   constructor(context: SyncContext, tx: StoreVerbs, outbox: OutboxDraft, held: HeldDraft) {
     this.#context = context;
@@ -129,7 +139,12 @@ class FoldAttempt {
     this.#held = held;
   }
 
+  get hasFolded(): boolean {
+    return this.#groups > 0;
+  }
+
   async fold(groups: readonly Group[]): Promise<void> {
+    this.#groups = groups.length;
     const { collections } = this.#context;
     const names = new Map<string, RowName>();
     for (const { rows, refusedRows } of groups) {
