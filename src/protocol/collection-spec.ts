@@ -6,20 +6,26 @@ import { isForbiddenKey } from '../base/codec/index.ts';
 import { StoreError } from '../base/store-error.ts';
 import { checkOptions } from './check-options.ts';
 import type { CollectionSpec, IndexSpec, Selector } from './definition.ts';
+import { assertFieldTypes } from './field-types.ts';
 
 const INDEXES_MAX = 64;
 const INDEX_PATHS_MAX = 16;
+/** Each is looked at whenever a row is synchronised. */
+const FIELDS_MAX = 100;
 const NAME_LENGTH_MAX = 64;
 
 /** Members of a store: a collection of that name could not be reached. Some belong to later versions. */
 const RESERVED =
   /^(collection|transaction|status\$|status|sync|conflicts\$|health|verify|compact|migrations\$|export|import|metrics\$|doc|close|destroy|then|name|toString|valueOf|toJSON|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|toLocaleString)$/;
-const OPTIONS = ['key', 'schema', 'indexes', 'version', 'migrations'];
-const LATER_OPTIONS = ['fields', 'conflict', 'sync', 'ttl', 'relays'];
+const OPTIONS = ['key', 'schema', 'indexes', 'version', 'migrations', 'sync', 'fields'];
+const LATER_OPTIONS = ['conflict', 'ttl', 'relays'];
 const INDEX_OPTIONS = ['on', 'name', 'unique', 'multi', 'sparse', 'caseInsensitive', 'where'];
 
-/** `definition`: as given to `defineCollection`, without a Standard Schema, which is the page's. */
-export function toCollectionSpec(name: string, definition: unknown): CollectionSpec {
+/**
+ * `definition`: as given to `defineCollection`, without a Standard Schema, which is the page's. `isSynced`: whether the
+ * store is, unless the definition says otherwise.
+ */
+export function toCollectionSpec(name: string, definition: unknown, isSynced?: boolean): CollectionSpec {
   const refuse = (rule: string): never => {
     throw new StoreError('collection/invalid-definition', `Collection ${JSON.stringify(name)}: ${rule}.`, {
       details: { collection: name, rule },
@@ -29,7 +35,7 @@ export function toCollectionSpec(name: string, definition: unknown): CollectionS
   if (RESERVED.test(name)) refuse('its name is a member of the store');
   if (!isObject(definition)) return refuse('its definition is not an object');
   checkOptions(definition, OPTIONS, LATER_OPTIONS, 'collection', { collection: name });
-  const { key = 'id', schema, indexes = [], version = 1, migrations = [] }: RawDefinition = definition;
+  const { key = 'id', schema, indexes = [], version = 1, migrations = [], sync, fields }: RawDefinition = definition;
   const keyProblem = fieldProblem(key);
   if (keyProblem !== undefined || key.includes('.')) refuse(`key ${keyProblem ?? 'is not a top-level field'}`);
   if (!Number.isSafeInteger(version) || version < 1) refuse('version is not a whole number of 1 or more');
@@ -40,6 +46,12 @@ export function toCollectionSpec(name: string, definition: unknown): CollectionS
       refuse(`migrations.${step} is not a version from 2 to ${version}`);
   }
   if (schema !== undefined && !isObject(schema)) refuse('schema is neither a Standard Schema nor a JSON Schema object');
+  if (sync !== undefined && typeof sync !== 'boolean') refuse('sync is not true or false');
+  if (fields !== undefined && !isObject(fields)) refuse('fields is not an object of types by field');
+  if (Object.keys(fields ?? {}).length > FIELDS_MAX) refuse(`it has more than ${FIELDS_MAX} fields with a type`);
+  if (fields !== undefined && Object.hasOwn(fields, key)) refuse(`fields has its key, ${key}, which has no type`);
+  const types: Readonly<Record<string, unknown>> = fields ?? {};
+  assertFieldTypes(types, name);
   if (!Array.isArray(indexes)) refuse('indexes is not an array');
   if (indexes.length > INDEXES_MAX) refuse(`it has more than ${INDEXES_MAX} indexes`);
   const specs: IndexSpec[] = [];
@@ -54,6 +66,8 @@ export function toCollectionSpec(name: string, definition: unknown): CollectionS
     indexes: specs,
     jsonSchema: schema,
     version,
+    ...((isSynced || sync !== undefined) && { sync: sync ?? true }),
+    ...(fields !== undefined && { fields: types }),
     migrations: migrations.map(Number),
   };
 }
@@ -63,6 +77,8 @@ type RawDefinition = {
   readonly schema?: Readonly<Record<string, unknown>>;
   readonly indexes?: readonly unknown[];
   readonly version?: number;
+  readonly sync?: boolean;
+  readonly fields?: Readonly<Record<string, unknown>>;
   /** The functions are the page's: here are the versions that they lead to. */
   readonly migrations?: readonly string[];
 };

@@ -1,4 +1,5 @@
 /** A collection as the engine sees it: plain data, sent when a store is opened and kept in its catalogue. */
+import type { FieldTypes } from './field-types.ts';
 
 export type IndexSpec = {
   /** Unique within its collection. Default: the paths joined by `+`. */
@@ -25,6 +26,10 @@ export type CollectionSpec = {
   readonly jsonSchema: Readonly<Record<string, unknown>> | undefined;
   /** Version of the definition, 1 or more. A store written under a higher one is not opened. */
   readonly version: number;
+  /** Whether it is synchronised. Undefined: as it was, so that a page opened without a relay does not lose changes. */
+  readonly sync?: boolean | undefined;
+  /** Types of its fields, for synchronisation. */
+  readonly fields?: FieldTypes | undefined;
   /** Versions that the page can bring a row to from the one before. Told at every opening, and not kept. */
   readonly migrations?: readonly number[] | undefined;
 };

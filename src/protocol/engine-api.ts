@@ -6,6 +6,7 @@ import type { Key, Row } from '../base/row.ts';
 import type { StoreError, StoreErrorWire } from '../base/store-error.ts';
 import type { CollectionSpec, FindSpec, IndexSpec, PipelineSpec, Selector } from './definition.ts';
 import type { LiveListener, LiveRequest, LiveSubscription } from './live.ts';
+import type { PendingNews } from './sync-worker.ts';
 
 /** Many answers are there at once; awaiting them would cost each call a turn of the queue. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -71,6 +72,8 @@ export type WriteOptions = {
   readonly signal: AbortSignal | undefined;
   /** Of a call that may come again, under another leader: it is then answered and not repeated. */
   readonly origin?: CallOrigin | undefined;
+  /** It brings what another device has done: it is told as such, and not marked as a change to be sent. */
+  readonly isRemote?: boolean | undefined;
 };
 
 /** One call of one client, whichever way it comes. */
@@ -225,6 +228,8 @@ export type BeginOptions = {
   readonly timeoutMs: number;
   /** Held from the beginning, before anything is read: an attempt after a lost race asks for what it will need. */
   readonly locks: readonly KeyName[];
+  /** As in WriteOptions, for all that it writes. */
+  readonly isRemote?: boolean | undefined;
 };
 
 /** What to do after an attempt that was rolled back: undefined when another one would not help. */
@@ -310,6 +315,10 @@ export interface EngineApi {
   migrate(collection: string, run: MigrateRows): Promise<void>;
   /** Told of all migrations, at once and whenever one of them gets on. Answers a function that ends it. */
   watchMigrations(listener: (migrations: readonly Migration[]) => void): () => void;
+  /** Told what is not saved at a relay, as soon as it is known and after each change. Answers a function that ends it. */
+  watchPending(listener: (news: PendingNews) => void): () => void;
+  /** Resolves when all that is committed by now is saved; `sync/refused` when the rest of it was refused. */
+  whenSaved(signal: AbortSignal | undefined): Promise<void>;
   verify(options: LongOptions & { readonly repair: boolean }): Promise<VerifyReport>;
   compact(options: LongOptions): Promise<{ readonly pagesFreed: number; readonly bytesFreed: number }>;
   health(): Promise<Health>;

@@ -3,6 +3,7 @@ import { StoreError } from '../base/store-error.ts';
 import { checkOptions } from './check-options.ts';
 import { toCollectionSpec } from './collection-spec.ts';
 import type { EngineOptions } from './engine-api.ts';
+import { toRelays } from './relay-options.ts';
 
 const OPTIONS = [
   'name',
@@ -14,8 +15,9 @@ const OPTIONS = [
   'timeoutMs',
   'worker',
   'unstable',
+  'sync',
 ];
-const LATER_OPTIONS = ['sync', 'relays', 'conflict', 'encryption'];
+const LATER_OPTIONS = ['relays', 'conflict', 'encryption'];
 const NAME_LENGTH_MAX = 128;
 const COLLECTIONS_MAX = 1_000;
 const CACHE_BYTES_DEFAULT = 32 * 1024 * 1024;
@@ -23,6 +25,7 @@ const CACHE_BYTES_MIN = 1024 * 1024;
 
 type RawOptions = { readonly [Option in keyof EngineOptions]?: EngineOptions[Option] } & {
   readonly timeoutMs?: number;
+  readonly sync?: unknown;
 };
 
 /** Throws `store/...`, `collection/...` or `index/...` for the first thing that is wrong. */
@@ -34,7 +37,7 @@ export function toEngineOptions(raw: unknown): EngineOptions {
   const options = raw as Omit<RawOptions, 'collections'> & { readonly collections?: Readonly<Record<string, unknown>> };
   checkOptions(options, OPTIONS, LATER_OPTIONS, 'store', {});
   const { name = '', collections, durability = 'relaxed', storage = ['indexeddb'] } = options;
-  const { cacheBytesMax = CACHE_BYTES_DEFAULT, scanRowsMax, timeoutMs = 1, unstable } = options;
+  const { cacheBytesMax = CACHE_BYTES_DEFAULT, scanRowsMax, timeoutMs = 1, unstable, sync } = options;
   if (typeof name !== 'string' || name === '' || name.length > NAME_LENGTH_MAX) {
     refuse('name', `must be a string of 1 to ${NAME_LENGTH_MAX} characters`);
   }
@@ -59,9 +62,12 @@ export function toEngineOptions(raw: unknown): EngineOptions {
   if (!(cacheBytesMax >= CACHE_BYTES_MIN)) refuse('cacheBytesMax', `must be a number of at least ${CACHE_BYTES_MIN}`);
   if (scanRowsMax !== undefined && !(scanRowsMax >= 0)) refuse('scanRowsMax', 'must be a number of 0 or more');
   if (!(timeoutMs > 0)) refuse('timeoutMs', 'must be a number above 0');
+  if (sync !== undefined) toRelays(sync);
   return {
     name,
-    collections: Object.entries(collections).map(([key, definition]) => toCollectionSpec(key, definition)),
+    collections: Object.entries(collections).map(([key, definition]) =>
+      toCollectionSpec(key, definition, sync !== undefined),
+    ),
     durability,
     storage,
     cacheBytesMax,

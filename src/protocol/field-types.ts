@@ -16,7 +16,10 @@ const TYPES: readonly FieldType[] = ['text', 'list', 'counter', 'set', 'map'];
 export const PLAIN_FIELDS = 'fields';
 
 /** Refuses types under names that a row's document uses itself: `collection/invalid-field-type`. */
-export function assertFieldTypes(types: Readonly<Record<string, unknown>>): asserts types is FieldTypes {
+export function assertFieldTypes(
+  types: Readonly<Record<string, unknown>>,
+  collection?: string,
+): asserts types is FieldTypes {
   for (const [field, type] of Object.entries(types)) {
     const isKnown = TYPES.includes(type as FieldType);
     const isOk = isKnown && field !== '' && field !== PLAIN_FIELDS && !field.includes('.') && !isForbiddenKey(field);
@@ -25,7 +28,7 @@ export function assertFieldTypes(types: Readonly<Record<string, unknown>>): asse
       'collection/invalid-field-type',
       `Field ${JSON.stringify(field)} cannot have the type ${type}.`,
       {
-        details: { field, type: String(type), known: TYPES },
+        details: { ...(collection === undefined ? {} : { collection }), field, type: String(type), known: TYPES },
         hint: `Types are ${TYPES.join(', ')}, for fields at the top of a row that are not called '${PLAIN_FIELDS}'.`,
       },
     );

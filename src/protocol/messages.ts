@@ -55,7 +55,10 @@ export type Call =
    * with the place of the first in `absent`, and comes back in `rows`, checked, to be stored.
    */
   | ['plain', id: number, collection: string, request: PlainWrite, ...WriteFlags, isChecked: boolean]
-  /** Events as ROWS. Of the collection '': the migrations of the store, as one row, at once and whenever one gets on. */
+  /**
+   * Events as ROWS. Of the collection '': the migrations of the store, as one row, at once and whenever one gets on; of
+   * PENDING_NEWS (sync-worker.ts): what is not saved, likewise.
+   */
   | ['subscribe', id: number, collection: string, selector: Selector | undefined]
   | ['live', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind, kind: LiveKind]
   | ['createIndex', id: number, collection: string, index: unknown]
@@ -64,6 +67,8 @@ export type Call =
   | ['verify', id: number, repair: boolean]
   | ['compact', id: number]
   | ['health', id: number]
+  /** Answered when all that is committed by now is acknowledged by a relay as durable. */
+  | ['settle', id: number]
   /**
    * Asks after a write that another leader may have done (`of`): answered as that write, when it was done, else with an
    * error that says that it was not.

@@ -22,6 +22,7 @@ import type {
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
 import type { LiveListener, LiveRequest, LiveSubscription } from '../../src/protocol/live.ts';
+import type { PendingNews } from '../../src/protocol/sync-worker.ts';
 import { LiveQueries } from '../../worker/live/index.ts';
 import { applyChanges, compilePredicate, parseSelector } from '../../worker/query/index.ts';
 
@@ -198,6 +199,13 @@ export class MemoryEngine implements EngineApi {
     listener([]);
     return () => undefined;
   }
+
+  watchPending(listener: (news: PendingNews) => void): () => void {
+    listener({ pending: 0, unsynced: [] });
+    return () => undefined;
+  }
+
+  async whenSaved(): Promise<void> {}
 
   begin(): never {
     throw new StoreError('store/unsupported', 'This engine has no transactions.');

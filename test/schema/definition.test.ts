@@ -97,10 +97,8 @@ describe('collections', () => {
   );
 
   test.each([
-    ['fields', {}],
     ['conflict', 'merge'],
     ['conflict', { total: () => 1 }],
-    ['sync', true],
     ['ttl', { field: 'expiresAt' }],
     ['relays', []],
   ])('[INPUT-1] the option %s, of a later version', async (option, value) => {
@@ -199,10 +197,16 @@ describe('stores', () => {
       { name: 'a', collections, timeoutMs: -1 },
       { code: 'store/invalid-option', option: 'timeoutMs' },
     ],
+    ['no relay', { name: 'a', collections, sync: {} }, { code: 'store/invalid-option', option: 'sync.relays' }],
     [
-      'sync',
-      { name: 'a', collections, sync: { token: () => 'x' } },
-      { code: 'store/unsupported-option', option: 'sync' },
+      'a relay that is none',
+      { name: 'a', collections, sync: { relays: [{ url: 'wss://a.example' }, { url: 'https://a.example' }] } },
+      { code: 'store/invalid-option', option: 'sync.relays[1].url' },
+    ],
+    [
+      'a misspelt option of sync',
+      { name: 'a', collections, sync: { relay: [] } },
+      { code: 'store/unknown-option', option: 'relay' },
     ],
     [
       'a misspelt option',

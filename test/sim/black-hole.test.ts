@@ -136,6 +136,7 @@ const callsOf = ({
     verify: { calls: () => [store.verify()], isLong: true },
     compact: { calls: () => [store.compact(), rows.updateMany({}, { n: 3 }), rows.deleteMany({ n: 3 })], isLong: true },
     health: { calls: () => [store.health()] },
+    settle: { calls: () => [link.request(['settle', 0])] },
     begin: inside(async () => undefined),
     commit: inside((tx) => tx.put({ id: 'a', n: 1 })),
     savepoint: inside((_rows, tx) => tx.savepoint()),

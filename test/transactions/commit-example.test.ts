@@ -42,10 +42,14 @@ test('[T4] the example of a call of the leader is what is written, and reads bac
   expect(decodeCommits(Uint8Array.from(written))).toEqual(all);
 });
 
-test('[MIG-5] only commits of a migration have the version that older packages refuse', () => {
+test('[MIG-5] [MARK-7] only commits of a migration, or of what is synchronised, have the version that older packages refuse', () => {
   const versionOf = (change: CatalogueChange): number | undefined =>
     encodeCommits([[{ type: 'catalogue', change }]])[0]?.[0];
   expect(versionOf({ type: 'drop-index', collection: 1, name: 'n' })).toBe(1);
+  const spec = { name: 'tasks', key: 'id', indexes: [], jsonSchema: undefined, version: 1 };
+  expect(versionOf({ type: 'create-collection', id: 1, tree: 1, spec })).toBe(1);
+  expect(versionOf({ type: 'create-collection', id: 1, tree: 1, spec: { ...spec, sync: false } })).toBe(1);
+  expect(versionOf({ type: 'alter-collection', id: 1, spec: { ...spec, sync: true } })).toBe(5);
   expect(versionOf({ type: 'end-migration', collection: 1, version: 2 })).toBe(2);
-  expect(() => decodeCommits(Uint8Array.of(5, 0, 0))).toThrow('knows 4');
+  expect(() => decodeCommits(Uint8Array.of(6, 0, 0))).toThrow('knows 5');
 });

@@ -5,12 +5,16 @@
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { CollectionSpec } from '../../src/protocol/definition.ts';
+import { HIDDEN_COLLECTIONS } from '../../src/protocol/sync-worker.ts';
 import type { CollectionState } from '../indexes/index.ts';
 import type { CatalogueChange, StoreState } from '../transactions/index.ts';
 
 export function planCatalogue(state: StoreState, specs: readonly CollectionSpec[]): readonly CatalogueChange[] {
   let { nextCollection, nextTree } = state;
-  return specs.flatMap((spec): readonly CatalogueChange[] => {
+  const isSynced = specs.some(({ name, sync }) => sync ?? state.collections.get(name)?.spec.sync);
+  const hidden = isSynced ? HIDDEN_COLLECTIONS.filter((name) => !state.collections.has(name)).map(hiddenSpec) : [];
+  // Marks need a place before anything is marked.
+  return [...hidden, ...specs].flatMap((spec): readonly CatalogueChange[] => {
     const present = state.collections.get(spec.name);
     if (present === undefined) {
       const id = nextCollection++;
@@ -77,7 +81,7 @@ export function planPresent(
     );
     if (!kept) changes.push({ type: 'create-index', collection: present.id, tree: takeTree(), index });
   }
-  const kept = withoutGiven(spec);
+  const kept = { ...withoutGiven(spec), sync: spec.sync ?? present.spec.sync };
   if (changes.length > 0 || !deepEqual(plain(present.spec), plain(kept))) {
     changes.push({ type: 'alter-collection', id: present.id, spec: kept });
   }
@@ -98,6 +102,14 @@ export function planDrops(present: CollectionState, spec: CollectionSpec): reado
   }
   return changes;
 }
+
+const hiddenSpec = (name: string): CollectionSpec => ({
+  name,
+  key: 'id',
+  indexes: [],
+  jsonSchema: undefined,
+  version: 1,
+});
 
 /** What is given at every opening need not be kept. */
 const withoutGiven = (spec: CollectionSpec): CollectionSpec => ({

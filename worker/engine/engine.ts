@@ -34,6 +34,7 @@ import type {
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
 import type { LiveListener, LiveRequest, LiveSubscription } from '../../src/protocol/live.ts';
+import { isHidden, type PendingNews } from '../../src/protocol/sync-worker.ts';
 import { type CollectionState, decodePrimaryKey, type IndexState } from '../indexes/index.ts';
 import { LiveQueries } from '../live/index.ts';
 import { pagesBelow } from '../pages/index.ts';
@@ -51,15 +52,18 @@ import {
   type Recovered,
   type RowValidator,
   type StoreState,
+  SyncMarks,
   studyRows,
 } from '../transactions/index.ts';
 import { createWalWriter } from '../wal/index.ts';
 import { planCatalogue } from './catalogue-plan.ts';
 import { compactStore } from './compact.ts';
+import { Enrolments } from './enrolment.ts';
 import { buildIndex } from './index-builder.ts';
 import { createValidator } from './json-schema.ts';
 import { createKeyFinder, type FindKeys, scanHead } from './key-finder.ts';
 import { Migrations } from './migrations.ts';
+import { PendingChanges } from './pending-changes.ts';
 import type { EnginePlatform } from './platform.ts';
 import { Reader } from './reader.ts';
 import { Transactions } from './transactions.ts';
@@ -87,6 +91,7 @@ export class Engine implements EngineApi {
   readonly #platform: EnginePlatform;
   readonly #state: StoreState;
   readonly #committer: Committer;
+  readonly #marks: SyncMarks;
   readonly #checkpointer: Checkpointer;
   readonly #recovery: RecoveryReport;
   readonly #release: () => void;
@@ -96,6 +101,8 @@ export class Engine implements EngineApi {
   readonly #reader: Reader;
   readonly #live: LiveQueries;
   readonly #migrations: Migrations;
+  readonly #enrolments: Enrolments;
+  readonly #pending: PendingChanges;
   readonly #transactions: Transactions;
   #life: EngineState = 'opening';
   #poison: StoreError | undefined;
@@ -109,6 +116,7 @@ export class Engine implements EngineApi {
     this.#release = release;
     this.#validators = validatorsOf(options);
     this.epoch = epoch;
+    this.#marks = new SyncMarks(this.#state, epoch);
     this.#checkpointer = new Checkpointer({
       state: this.#state,
       storage,
@@ -131,6 +139,7 @@ export class Engine implements EngineApi {
       // Compressing a group was measured to take longer than storing it raw (worker/wal/FORMAT.md).
       wal: createWalWriter({ log: storage.log, epoch, nextLsn, compression: undefined }),
       given: (durability) => this.#given(durability),
+      marks: this.#marks,
       prepareCreates: (collection, rows) => prepareCreates(this.#context, collection, rows),
       setTimer: platform.setTimer,
       yieldTask: platform.yieldTask,
@@ -138,6 +147,7 @@ export class Engine implements EngineApi {
       onChanges: (collection, events) => {
         for (const listener of this.#listeners.get(collection) ?? []) listener(events);
       },
+      onTold: () => this.#pending.told(),
       hasListeners: (collection) => (this.#listeners.get(collection)?.size ?? 0) > 0,
       onPoisoned: (error) => {
         if (this.#life !== 'closing') this.#life = 'poisoned';
@@ -150,6 +160,14 @@ export class Engine implements EngineApi {
         this.#checkpointer.stop(error);
       },
     });
+    this.#enrolments = new Enrolments({
+      state: this.#state,
+      committer: this.#committer,
+      marks: this.#marks,
+      yieldTask: platform.yieldTask,
+      isOpen: () => this.#life === 'open',
+    });
+    this.#pending = new PendingChanges(this, () => this.#state.changes !== undefined);
     this.#migrations = new Migrations({
       state: this.#state,
       committer: this.#committer,
@@ -157,7 +175,10 @@ export class Engine implements EngineApi {
       validatorOf: (name) => this.#validators.get(name),
       assertOpen: () => this.#assertOpen(),
       changeCatalogue: (changes) => this.#changeCatalogue(changes),
-      onDone: (collection) => this.#buildUnready(collection),
+      onDone: (collection) => {
+        this.#buildUnready(collection);
+        this.#enrolments.begin(collection);
+      },
     });
     this.#context = {
       state: this.#state,
@@ -201,7 +222,9 @@ export class Engine implements EngineApi {
     this.#migrations.prepare(collections);
     this.#life = 'open';
     for (const collection of this.#state.collections.values()) {
-      if (this.#migrations.isDone(collection.spec.name)) this.#buildUnready(collection);
+      if (!this.#migrations.isDone(collection.spec.name)) continue;
+      this.#buildUnready(collection);
+      this.#enrolments.begin(collection);
     }
   }
 
@@ -224,6 +247,16 @@ export class Engine implements EngineApi {
 
   watchMigrations(listener: (migrations: readonly Migration[]) => void): () => void {
     return this.#migrations.watch(listener);
+  }
+
+  watchPending(listener: (news: PendingNews) => void): () => void {
+    this.#assertOpen();
+    return this.#pending.watch(listener);
+  }
+
+  async whenSaved(signal: AbortSignal | undefined): Promise<void> {
+    this.#assertOpen();
+    await this.#pending.whenSaved(signal);
   }
 
   get(name: string, key: Key): MaybePromise<Row | undefined> {
@@ -259,13 +292,14 @@ export class Engine implements EngineApi {
     return this.#reader.explain(name, find);
   }
 
-  write(request: WriteRequest, { durability, signal, origin }: WriteOptions): Promise<WriteOutcome> {
+  write(request: WriteRequest, { durability, signal, origin, isRemote }: WriteOptions): Promise<WriteOutcome> {
     this.#must(request.collection);
     return this.#committer.write(this.#preparation(request), {
       durability: durability ?? this.#options.durability,
       signal,
       origin,
-      creates: singleCreate(request),
+      isRemote,
+      creates: isRemote ? undefined : singleCreate(request),
     });
   }
 
@@ -411,10 +445,9 @@ export class Engine implements EngineApi {
       openSnapshots: snapshots.openCount,
       openTransactions: this.#transactions.openCount,
       recovery: this.#recovery,
-      collections: [...collections.values()].map(({ spec, primary }) => ({
-        collection: spec.name,
-        rows: primary.visible.count,
-      })),
+      collections: [...collections.values()]
+        .filter(({ spec }) => !isHidden(spec.name))
+        .map(({ spec, primary }) => ({ collection: spec.name, rows: primary.visible.count })),
       migrations: this.#migrations.info,
     };
   }
@@ -521,7 +554,15 @@ export class Engine implements EngineApi {
   }
 
   async #changeCatalogue(changes: readonly CatalogueChange[]): Promise<void> {
-    if (changes.length > 0) await this.#committer.changeCatalogue(changes);
+    const hidden = changes.filter((change) => change.type === 'create-collection' && isHidden(change.spec.name));
+    const others = changes.filter((change) => !hidden.includes(change));
+    if (hidden.length > 0) await this.#committer.changeCatalogue(hidden);
+    for (const change of others) {
+      if (change.type !== 'alter-collection' || change.spec.sync !== true) continue;
+      const collection = this.#state.byId(change.id);
+      if (collection.spec.sync !== true) await this.#enrolments.prepare(collection);
+    }
+    if (others.length > 0) await this.#committer.changeCatalogue(others);
     await this.#freeDropped();
   }
 

@@ -1,5 +1,7 @@
 /** What the port tells of calls that it cannot take, or cannot go on with. */
 import { StoreError } from '../../src/base/store-error.ts';
+import type { Call } from '../../src/protocol/messages.ts';
+import { isHidden } from '../../src/protocol/sync-worker.ts';
 
 /** Calls that may wait for migrations. */
 export const PARKED_MAX = 100_000;
@@ -34,3 +36,18 @@ export const notInside = (call: string): StoreError =>
     details: { call },
     hint: 'Inside of one there are reads and writes of documents. Live queries and indexes are of the store.',
   });
+
+/** Hidden collections are no collections to whoever is not the sync worker. */
+export const isNoCollection = (collection: string): StoreError =>
+  new StoreError('store/unknown-collection', `There is no collection ${JSON.stringify(collection)} in this store.`, {
+    details: { collection },
+    hint: 'Name it in openStore({ collections }).',
+  });
+
+/** Refuses a call on a hidden collection. */
+export function assertNamable(call: Call): void {
+  const name = call[0] === 'lock' ? call[3] : call[2];
+  if (typeof name === 'string' && isHidden(name)) throw isNoCollection(name);
+  const locks = call[0] === 'begin' ? (call[2].locks ?? []) : [];
+  for (const [collection] of locks) if (isHidden(collection)) throw isNoCollection(collection);
+}

@@ -10,13 +10,12 @@ import { decodeRows, encodeRows } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { errorToWire, StoreError } from '../../src/base/store-error.ts';
 import { toIndexSpec } from '../../src/protocol/collection-spec.ts';
-import type { FindSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
+import type { Selector } from '../../src/protocol/definition.ts';
 import type {
   CallOrigin,
   ChangeEvent,
   Durability,
   EngineApi,
-  Explanation,
   LongOptions,
   MaybePromise,
   Progress,
@@ -25,7 +24,7 @@ import type {
   WriteOutcome,
   WriteRequest,
 } from '../../src/protocol/engine-api.ts';
-import { type RawFind, toFindSpec, toPageSpec, toPipeline } from '../../src/protocol/find-spec.ts';
+import { toFindSpec, toPageSpec, toPipeline } from '../../src/protocol/find-spec.ts';
 import type { LiveRequest } from '../../src/protocol/live.ts';
 import {
   type Call,
@@ -44,12 +43,14 @@ import {
   STREAM_WINDOW,
   WAITS,
 } from '../../src/protocol/messages.ts';
+import { PENDING_NEWS } from '../../src/protocol/sync-worker.ts';
 import { compilePredicate, parseSelector } from '../query/index.ts';
 import { callInterrupted, transactionInterrupted } from '../tabs/index.ts';
 import { updateChecked } from './checked-update.ts';
 import { LivePort } from './live-port.ts';
 import {
   abortedParked,
+  assertNamable,
   closedMeanwhile,
   EVENTS_WAITING_MAX,
   eventsOverflow,
@@ -57,6 +58,7 @@ import {
   PARKED_MAX,
   tooManyParked,
 } from './port-errors.ts';
+import { countOf, explain, isPipeline, open } from './port-reads.ts';
 import { RowExchange } from './row-exchange.ts';
 import { TransactionPort } from './transaction-port.ts';
 
@@ -125,6 +127,8 @@ export type ServeOptions = {
   readonly client?: string;
   /** It is the page beside the engine: what it was answered has reached it. */
   readonly isOwn?: true;
+  /** It is the sync worker: it reaches hidden collections, and brings what other devices have done. */
+  readonly isSync?: true;
   /** Messages that came before. */
   readonly backlog?: readonly ClientMessage[];
 };
@@ -134,6 +138,7 @@ export class PortServer {
   readonly #port: ServedPort;
   readonly #client: string | undefined;
   readonly #isOwn: true | undefined;
+  readonly #isSync: true | undefined;
   readonly #running = new Map<number, Running>();
   readonly #live: LivePort;
   readonly #transactions: TransactionPort;
@@ -141,12 +146,13 @@ export class PortServer {
   /** Calls that wait for a migration. */
   #parked = 0;
 
-  constructor(engine: EngineApi, port: ServedPort, { client, isOwn, backlog = [] }: ServeOptions) {
+  constructor(engine: EngineApi, port: ServedPort, { client, isOwn, isSync, backlog = [] }: ServeOptions) {
     this.#engine = engine;
     this.#port = port;
     this.#client = client;
     this.#isOwn = isOwn;
-    this.#transactions = new TransactionPort(engine);
+    this.#isSync = isSync;
+    this.#transactions = new TransactionPort(engine, isSync);
     this.#live = new LivePort(engine, (reply, bytes) => {
       if (bytes === undefined) this.#reply(reply);
       else this.#send([reply], bytes);
@@ -192,6 +198,7 @@ export class PortServer {
       at += count;
       const [type, id, collection] = call;
       const run = (): void => {
+        if (!this.#isSync) assertNamable(call);
         const client = isOnce(call) ? this.#client : undefined;
         const answered = client === undefined ? undefined : engine.answered({ client, call: id });
         if (answered !== undefined) return this.#answerWrite(id, answered);
@@ -276,6 +283,7 @@ export class PortServer {
             durability: call[4],
             signal: call[5] ? this.#cancellable(id).signal : undefined,
             origin: this.#originOf(id),
+            isRemote: this.#isSync,
           }),
         );
       case 'batch':
@@ -288,7 +296,9 @@ export class PortServer {
       case 'unmigrated':
         return this.#running.get(id)?.exchange?.fail(call[2], call[3], call[4]);
       case 'subscribe':
-        return call[2] === '' ? this.#watchMigrations(id) : this.#subscribe(id, call[2], call[3]);
+        if (call[2] === '') return this.#watch(id, (tell) => engine.watchMigrations(tell));
+        if (call[2] === PENDING_NEWS) return this.#watch(id, (tell) => engine.watchPending(tell));
+        return this.#subscribe(id, call[2], call[3]);
       case 'live': {
         const [, , collection, query, options, kind] = call;
         const request: LiveRequest = isPipeline(query)
@@ -308,6 +318,8 @@ export class PortServer {
         return this.#answer(id, engine.verify({ ...this.#longOptions(id), repair: call[2] }));
       case 'compact':
         return this.#answer(id, engine.compact(this.#longOptions(id)));
+      case 'settle':
+        return this.#answer(id, engine.whenSaved(this.#cancellable(id).signal));
       case 'health':
         return this.#answer(id, engine.health());
       case 'commit':
@@ -337,7 +349,7 @@ export class PortServer {
     controller: AbortController | undefined,
   ): void {
     assertDurability(durability);
-    const options = { durability, signal: controller?.signal, origin: this.#originOf(id) };
+    const options = { durability, signal: controller?.signal, origin: this.#originOf(id), isRemote: this.#isSync };
     // Not copied: rows are made when the engine asks for them.
     const request: RowsWrite = Object.assign(write, { type, collection });
     return this.#answerWrite(id, target.write(request, options));
@@ -374,8 +386,8 @@ export class PortServer {
     });
   }
 
-  #watchMigrations(id: number): void {
-    const stop = this.#engine.watchMigrations((all) => this.#reply([id, ROWS, [all as unknown as Row], false, []]));
+  #watch(id: number, watch: (tell: (news: object) => void) => () => void): void {
+    const stop = watch((news) => this.#reply([id, ROWS, [news as Row], false, []]));
     this.#running.set(id, { cancel: () => this.#running.delete(id) && stop() });
   }
 
@@ -623,41 +635,6 @@ export class PortServer {
   }
 }
 
-/** Calls with rows, or with a query, of whatever they are asked. */
-function open(target: Target, collection: string, query: Selector | PipelineSpec, options: RawFind): RowCursor {
-  return isPipeline(query)
-    ? target.aggregate(collection, toPipeline(collection, query, options))
-    : target.find(collection, toFindSpec(collection, query, options));
-}
-
-/** A collection that is still migrating is told at once, so that the call waits for it. */
-function explain(
-  target: Target,
-  collection: string,
-  query: Selector | PipelineSpec,
-  options: RawFind,
-): MaybePromise<Explanation> {
-  if (!isPipeline(query)) return target.explain(collection, toFindSpec(collection, query, options));
-  const cursor = target.aggregate(collection, toPipeline(collection, query, options));
-  return rowsIn(cursor).then(() => cursor.explain());
-}
-
-/** How many rows a query gives: those that match, within its skip and limit. */
-function countOf(
-  target: Target,
-  collection: string,
-  query: Selector | PipelineSpec,
-  options: RawFind,
-): MaybePromise<number> {
-  if (isPipeline(query)) return rowsIn(open(target, collection, query, options));
-  const find: FindSpec = toFindSpec(collection, query, options);
-  const { selector, skip, limit = Number.POSITIVE_INFINITY } = find;
-  // Where a place is cannot be told without the rows before it.
-  if (find.after !== undefined) return rowsIn(target.find(collection, find));
-  const within = (all: number): number => Math.min(Math.max(0, all - skip), limit);
-  return then(target.count(collection, selector), within);
-}
-
 /** Calls that must not be done twice. */
 const isOnce = ([type]: Call): boolean =>
   type === 'write' || type === 'batch' || type === 'plain' || type === 'commit' || type === 'recall';
@@ -670,24 +647,4 @@ function assertDurability(durability: Durability | undefined): void {
   });
 }
 
-function then<T, U>(value: MaybePromise<T>, map: (value: T) => U): MaybePromise<U> {
-  return value instanceof Promise ? value.then(map) : map(value);
-}
-
 const partOf = (rows: readonly Row[]): RowsAhead => ({ rows, count: rows.length });
-
-const isPipeline = (query: Selector | PipelineSpec): query is PipelineSpec => Array.isArray(query);
-
-/** Reads a cursor to its end, and counts. */
-async function rowsIn(cursor: RowCursor): Promise<number> {
-  let count = 0;
-  try {
-    for (;;) {
-      const { rows, done } = await cursor.next(CHUNK_ROWS_MAX);
-      count += rows.length;
-      if (done) return count;
-    }
-  } finally {
-    cursor.close();
-  }
-}

@@ -6,6 +6,7 @@ import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { FindSpec, PipelineSpec, Selector } from '../../src/protocol/definition.ts';
 import type { Explanation, MaybePromise, Page } from '../../src/protocol/engine-api.ts';
+import { isHidden } from '../../src/protocol/sync-worker.ts';
 import { CollectionState, encodeComponent, encodePrimaryKey, valuesAt } from '../indexes/index.ts';
 import { readKey, type TreeState, wantKey } from '../pages/index.ts';
 import {
@@ -17,7 +18,6 @@ import {
   countPlan,
   createRest,
   FindCursor,
-  type FindPlan,
   IncludeCursor,
   Includer,
   type JoinSource,
@@ -29,6 +29,7 @@ import {
 } from '../query/index.ts';
 import type { StoreState } from '../transactions/index.ts';
 import type { EnginePlatform } from './platform.ts';
+import { isNoCollection } from './port-errors.ts';
 
 /** Keys that `getMany` looks up before it lets other calls in. */
 export const GET_BATCH = 1_000;
@@ -91,7 +92,7 @@ export class Reader {
     if (include === undefined) return this.#cursor(name, find);
     const includes = parseIncludes(include);
     const projection = compileProjection(find.project, this.#options.must(name).spec.key);
-    const sources = new Map([...collectionsOf(includes)].map((each) => [each, this.#source(each, find.scanRowsMax)]));
+    const sources = new Map([...collectionsOf(includes)].map((each) => [each, this.#joined(each, find.scanRowsMax)]));
     const cursor = this.#cursor(name, { ...find, project: undefined });
     const includer = new Includer(includes, {
       source: (from) => sources.get(from)!,
@@ -104,7 +105,8 @@ export class Reader {
     const { must, platform } = this.#options;
     const pipeline = compilePipeline(spec, name, (collection) => must(collection).spec.key);
     // All collections are taken at once, so that what is joined belongs together.
-    const sources = new Map([name, ...pipeline.collections].map((each) => [each, this.#source(each)]));
+    const sources = new Map([[name, this.#source(name)]]);
+    for (const each of pipeline.collections) if (each !== name) sources.set(each, this.#joined(each));
     return new AggregateCursor({
       pipeline,
       source: sources.get(name)!,
@@ -122,7 +124,7 @@ export class Reader {
   count(name: string, selector: Selector): MaybePromise<number> {
     const collection = this.#options.must(name);
     const plan = planFind(collection, { selector, sort: [], purpose: 'count' });
-    if (plan.residual.length > 0) this.#checkScan(plan, undefined);
+    if (plan.residual.length > 0) checkScan(plan, this.#scanRowsMax(name, undefined));
     const release = this.#openSnapshot();
     const count = countPlan(this.#view(collection), plan);
     if (count instanceof Promise) return count.finally(release);
@@ -201,23 +203,26 @@ export class Reader {
     const states = new Map(ready.map((index) => [index, index.tree.visible]));
     const view = this.#view(collection);
     const stateOf: ReadView['stateOf'] = (index) => (index && states.get(index)) ?? view.stateOf(index);
-    return { collection, view: { ...view, stateOf }, scanRowsMax: this.#scanRowsMax(rowsMax) };
+    return { collection, view: { ...view, stateOf }, scanRowsMax: this.#scanRowsMax(name, rowsMax) };
+  }
+
+  /** A join names a collection inside of a query, where no port has looked at it. */
+  #joined(name: string, rowsMax?: number): JoinSource {
+    if (isHidden(name)) throw isNoCollection(name);
+    return this.#source(name, rowsMax);
   }
 
   #cursor(name: string, find: FindSpec): FindCursor {
     const collection = this.#options.must(name);
     const plan = planFind(collection, find);
-    this.#checkScan(plan, find.scanRowsMax);
+    checkScan(plan, this.#scanRowsMax(name, find.scanRowsMax));
     return new FindCursor({ view: this.#view(collection), plan, release: this.#openSnapshot() });
   }
 
-  /** Refuses a plan that would read more rows without an index than the query, or the store, allows. */
-  #checkScan(plan: FindPlan, rowsMax: number | undefined): void {
-    checkScan(plan, this.#scanRowsMax(rowsMax));
-  }
-
-  #scanRowsMax(rowsMax: number | undefined): number {
-    return rowsMax ?? this.#options.scanRowsMax ?? Number.POSITIVE_INFINITY;
+  /** How many rows may be read without an index: what the query says, or the store. That is about the application's own. */
+  #scanRowsMax(name: string, rowsMax: number | undefined): number {
+    const ofStore = isHidden(name) ? undefined : this.#options.scanRowsMax;
+    return rowsMax ?? ofStore ?? Number.POSITIVE_INFINITY;
   }
 }
 

@@ -10,12 +10,15 @@ import { ended } from './transaction.ts';
 
 export class TransactionPort {
   readonly #engine: EngineApi;
+  readonly #isRemote: boolean | undefined;
   readonly #byNumber: Map<number, EngineTransaction> = new Map();
   /** Of the transactions begun here. A client begins them in order: those below were another leader's. */
   #firstNumber: number = Number.POSITIVE_INFINITY;
 
-  constructor(engine: EngineApi) {
+  /** `isRemote`: whoever begins them brings what other devices have done. */
+  constructor(engine: EngineApi, isRemote?: boolean) {
     this.#engine = engine;
+    this.#isRemote = isRemote;
   }
 
   /** Throws when there is none. */
@@ -61,6 +64,6 @@ export class TransactionPort {
 
   #begin(number: number, options: object): void {
     this.#firstNumber = Math.min(this.#firstNumber, number);
-    this.#byNumber.set(number, this.#engine.begin(toBeginOptions(options)));
+    this.#byNumber.set(number, this.#engine.begin({ ...toBeginOptions(options), isRemote: this.#isRemote }));
   }
 }

@@ -345,6 +345,7 @@ export class Transaction implements EngineTransaction {
       durability: this.#options.durability ?? durability,
       signal: this.#controller.signal,
       origin,
+      isRemote: this.#options.isRemote,
     });
   }
 

@@ -13,6 +13,7 @@ import {
   ROWS,
   type ServerMessage,
 } from '../../src/protocol/messages.ts';
+import { PENDING_NEWS } from '../../src/protocol/sync-worker.ts';
 import { callInterrupted, subscriptionInterrupted, transactionInterrupted } from './interrupted.ts';
 
 /** Calls that last until somebody ends them. */
@@ -110,9 +111,9 @@ export class Unanswered {
       else if (call[0] === 'plain' && this.#begun.has(id)) recalls.push(['recall', id, 'update']);
       else if (this.#begun.has(id)) replies.push([id, ERROR, errorToWire(callInterrupted())]);
     }
-    // Changes between the two leaders would be missing.
+    // Changes between the two leaders would be missing; what is not of rows is told as a whole.
     for (const [id, call] of this.#standing) {
-      if (call[0] === 'subscribe' && call[2] !== '')
+      if (call[0] === 'subscribe' && call[2] !== '' && call[2] !== PENDING_NEWS)
         replies.push([id, ERROR, errorToWire(subscriptionInterrupted(call[2]))]);
     }
     for (const { open } of this.#kept) for (const [, id] of recalls) open.delete(id);

@@ -10,6 +10,7 @@ import type { Operation } from './commit-format.ts';
 import {
   CATALOGUE_FORMAT,
   CATALOGUE_FORMAT_OF_MIGRATION,
+  CATALOGUE_FORMAT_OF_SYNC,
   type Catalogue,
   encodeCatalogue,
   type StoreState,
@@ -234,7 +235,7 @@ export class Checkpointer {
     return ({ roots, pendingPages, pendingBlobs }) => {
       let at = 0;
       return {
-        format: collections.some(({ migration }) => migration) ? CATALOGUE_FORMAT_OF_MIGRATION : CATALOGUE_FORMAT,
+        format: formatOf(collections),
         floor,
         epoch,
         nextPage: state.space.nextPage,
@@ -251,4 +252,10 @@ export class Checkpointer {
       };
     };
   }
+}
+
+/** The least that a package must know of to open the store. */
+function formatOf(collections: readonly Pick<Catalogue['collections'][number], 'spec' | 'migration'>[]): number {
+  if (collections.some(({ spec }) => spec.sync === true)) return CATALOGUE_FORMAT_OF_SYNC;
+  return collections.some(({ migration }) => migration) ? CATALOGUE_FORMAT_OF_MIGRATION : CATALOGUE_FORMAT;
 }

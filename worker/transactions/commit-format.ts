@@ -64,6 +64,8 @@ const VERSION_OF_MIGRATION = 2;
 const VERSION_OF_TABS = 3;
 /** Of frames with calls of the leader's own page. */
 const VERSION_OF_OWN = 4;
+/** Of frames with the definition of a synchronised collection: a package that knows no marks would change its rows without. */
+const VERSION_OF_SYNC = 5;
 const OPERATIONS = { put: 1, putEncoded: 2, putBlob: 3, delete: 4, catalogue: 5, answered: 6, answeredOwn: 7 } as const;
 /** Kinds of answers of `answeredOwn`. */
 const ANSWERS = { nothing: 0, no: 1, yes: 2, number: 3, row: 4 } as const;
@@ -104,10 +106,14 @@ export function encodeCommits(commits: readonly Commit[]): readonly Uint8Array[]
 
 function versionOf(commits: readonly Commit[]): number {
   const has = (is: (operation: Operation) => boolean): boolean => commits.some((commit) => commit.some(is));
+  if (has(isOfSync)) return VERSION_OF_SYNC;
   if (has((operation) => operation.type === 'answered' && operation.isOwn === true)) return VERSION_OF_OWN;
   if (has(({ type }) => type === 'answered')) return VERSION_OF_TABS;
   return has(isOfMigration) ? VERSION_OF_MIGRATION : VERSION;
 }
+
+const isOfSync = (operation: Operation): boolean =>
+  operation.type === 'catalogue' && 'spec' in operation.change && operation.change.spec.sync === true;
 
 const isOfMigration = (operation: Operation): boolean =>
   operation.type === 'catalogue' &&
@@ -190,10 +196,10 @@ function readOwn(reader: ByteReader): AnsweredOperation {
 export function decodeCommits(payload: Uint8Array): readonly Commit[] {
   const reader = new ByteReader(payload);
   const version = reader.byte();
-  if (version < VERSION || version > VERSION_OF_OWN) {
+  if (version < VERSION || version > VERSION_OF_SYNC) {
     throw new StoreError(
       'store/newer-version',
-      `A frame of the log has version ${version}; this package knows ${VERSION_OF_OWN}.`,
+      `A frame of the log has version ${version}; this package knows ${VERSION_OF_SYNC}.`,
       {
         hint: 'Open the store with the version of the package that wrote it, or a later one.',
       },

@@ -9,24 +9,17 @@
  * - After an outcome that is not known, or a second writer, nothing more is written (engine/poisoned).
  */
 import { assert } from '../../src/base/assert.ts';
-import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import type {
-  CallOrigin,
-  ChangeEvent,
-  Durability,
-  DurabilityGiven,
-  MaybePromise,
-  WriteOutcome,
-} from '../../src/protocol/engine-api.ts';
+import type { CallOrigin, ChangeEvent, Durability, MaybePromise, WriteOutcome } from '../../src/protocol/engine-api.ts';
 import type { CollectionState } from '../indexes/index.ts';
 
 import { BlobRow, PAGE_MISS, type Tree, type TreeState } from '../pages/index.ts';
-import type { WalAppended, WalWriter } from '../wal/index.ts';
+import type { WalAppended } from '../wal/index.ts';
 import { answeredBy } from './answered-calls.ts';
 import { aborted, poisonOf, refusalOf } from './commit-errors.ts';
 import { type CatalogueChange, encodeCommits, type Operation } from './commit-format.ts';
 import { CommitHistory } from './commit-history.ts';
+import type { CommitterOptions } from './committer-options.ts';
 import { deleteRows } from './delete-rows.ts';
 import {
   type Caller,
@@ -41,9 +34,10 @@ import {
   type Task,
   TOGETHER_MIN,
   type Told,
+  toldOf,
 } from './group.ts';
 import type { StoreState } from './store-state.ts';
-import { applyWrite, eventsOf, operationsOf, type PreparedWrite, partsOf } from './write-task.ts';
+import { applyWrite, operationsOf, type PreparedWrite, partsOf } from './write-task.ts';
 
 /** What `deferred` promises: stored at most this long after the answer, when storage keeps up. */
 export const DEFERRED_MS = 20;
@@ -51,22 +45,6 @@ export const DEFERRED_MS = 20;
 const QUEUE_LENGTH_MAX = 100_000;
 /** A group is closed to further writes at about this many rows; the next one gathers them. */
 const GROUP_ROWS_MAX = 20_000;
-
-export type CommitterOptions = {
-  readonly state: StoreState;
-  readonly wal: WalWriter;
-  /** What a stored frame gives on this storage: `none` when it is memory. */
-  readonly given: (durability: Durability) => DurabilityGiven;
-  /** Rows of single creates, prepared together, or undefined when each needs a look of its own. May throw PAGE_MISS. */
-  readonly prepareCreates: (collection: string, rows: readonly Row[]) => PreparedWrite | undefined;
-  readonly setTimer: (run: () => void, ms: number) => () => void;
-  readonly yieldTask: () => Promise<void>;
-  /** After a group is stored and visible. */
-  readonly onStored: (appended: WalAppended | undefined) => void;
-  readonly onChanges: (collection: string, events: readonly ChangeEvent[]) => void;
-  readonly hasListeners: (collection: string) => boolean;
-  readonly onPoisoned: (error: StoreError) => void;
-};
 
 export class Committer {
   readonly history: CommitHistory = new CommitHistory();
@@ -105,12 +83,13 @@ export class Committer {
       durability: Durability;
       signal: AbortSignal | undefined;
       origin?: CallOrigin | undefined;
+      isRemote?: boolean | undefined;
       creates?: SingleCreate | undefined;
     },
   ): Promise<WriteOutcome> {
-    const { durability, signal, origin, creates } = options;
+    const { creates, ...from } = options;
     return new Promise((resolve, reject) => {
-      this.#enqueue({ type: 'write', prepare, creates, caller: { durability, signal, origin, resolve, reject } });
+      this.#enqueue({ type: 'write', prepare, creates, caller: { ...from, resolve, reject } });
     });
   }
 
@@ -282,9 +261,11 @@ export class Committer {
       this.#alone = tasks.length;
       return 0;
     }
-    this.#group.touched.add(prepared.collection);
+    const marks = this.#options.marks.ofCreates(prepared.collection, rows);
+    const parts = marks === undefined ? [prepared] : [prepared, marks];
+    for (const { collection } of parts) this.#group.touched.add(collection);
     try {
-      applyWrite(prepared);
+      parts.forEach(applyWrite);
     } catch (error) {
       if (error !== PAGE_MISS && !(error instanceof StoreError)) throw error;
       // Part of it is applied: back to what is under way, and the rest of the group is done again.
@@ -294,21 +275,27 @@ export class Committer {
       this.#alone = tasks.length + this.#retried.length;
       return 0;
     }
-    this.#gatherTogether(tasks, prepared);
+    this.#gatherTogether(tasks, prepared, marks);
     return tasks.length;
   }
 
-  #gatherTogether(tasks: readonly CreateTask[], prepared: PreparedWrite): void {
+  #gatherTogether(tasks: readonly CreateTask[], prepared: PreparedWrite, marks: PreparedWrite | undefined): void {
     const { collection } = prepared;
     const { name } = collection.spec;
-    this.history.record([prepared]);
+    this.history.record(marks === undefined ? [prepared] : [prepared, marks]);
     this.#group.rows += tasks.length;
-    for (const task of tasks) {
+    for (const [at, task] of tasks.entries()) {
       const { row } = task.creates;
       const key = collection.keyOf(row);
       const events = (): readonly ChangeEvent[] => [{ type: 'create', key, row, before: undefined, origin: 'local' }];
       const operations: readonly Operation[] = [{ type: 'put', collection: collection.id, rows: [row] }];
-      this.#gather(task, { value: undefined, operations, told: [{ collection: name, events }] });
+      const told: Told[] = [{ collection: name, events }];
+      if (marks === undefined) this.#gather(task, { value: undefined, operations, told });
+      else {
+        const mark = { ...marks, changes: [marks.changes[at]!] };
+        told.push(toldOf(mark, 'local'));
+        this.#gather(task, { value: undefined, operations, marks: operationsOf(mark), told });
+      }
     }
   }
 
@@ -351,25 +338,31 @@ export class Committer {
     if (changes.length === 0 && inserts === undefined && deletes === undefined && catalogue === undefined)
       return this.#answerUnchanged(task, prepared);
     const parts = partsOf(prepared);
+    const marks = task.caller.isRemote === true ? undefined : this.#options.marks.ofCommit(parts);
+    const all = marks === undefined ? parts : [...parts, marks];
     const { rollbacks } = this;
     /** Between chunks: after a rollback the rest would be done to another head. */
     const between = async (): Promise<void> => {
       await this.#options.yieldTask();
       if (rollbacks !== this.rollbacks || task.caller.signal?.aborted === true) throw aborted();
     };
+    const apply = (): void => all.forEach(applyWrite);
     return this.#change(
       task,
-      parts.map(({ collection }) => collection),
+      all.map(({ collection }) => collection),
       () =>
         deletes === undefined
-          ? parts.forEach(applyWrite)
-          : deleteRows(this.#state, prepared.collection, deletes, between),
-      () => this.#gatherApplied(task, parts, prepared.value),
+          ? apply()
+          : deleteRows(this.#state, prepared.collection, deletes, between).then(() =>
+              this.#state.space.whenResident(apply),
+            ),
+      () => this.#gatherApplied(task, parts, marks, prepared.value),
     );
   }
 
-  #gatherApplied(task: Task, parts: readonly PreparedWrite[], value: unknown): void {
+  #gatherApplied(task: Task, parts: readonly PreparedWrite[], marks: PreparedWrite | undefined, value: unknown): void {
     const group = this.#group;
+    const origin = task.caller.isRemote === true ? 'remote' : 'local';
     for (const { changes, inserts, deletes, blobs, catalogue } of parts) {
       group.rows += changes.length + ((inserts ?? deletes)?.keys.length ?? 0);
       for (const blob of blobs) group.blobs.push(blob);
@@ -380,12 +373,14 @@ export class Committer {
       }
       if (catalogue !== undefined) group.catalogue.push(catalogue);
     }
-    this.history.record(parts);
     const operations = parts.length === 1 ? operationsOf(parts[0]!) : parts.flatMap(operationsOf);
-    const told = parts
-      .filter(({ catalogue }) => catalogue === undefined)
-      .map((part) => ({ collection: part.collection.spec.name, events: () => eventsOf(part) }));
-    this.#gather(task, { value, operations, told });
+    const told = parts.filter(({ catalogue }) => catalogue === undefined).map((part) => toldOf(part, origin));
+    if (marks === undefined) {
+      this.history.record(parts);
+      return this.#gather(task, { value, operations, told });
+    }
+    this.history.record([...parts, marks]);
+    this.#gather(task, { value, operations, marks: operationsOf(marks), told: [...told, toldOf(marks, origin)] });
   }
 
   /** Changes the head, pages being loaded as needed. A change that cannot be completed is undone with its group. */
@@ -465,6 +460,8 @@ export class Committer {
     done: {
       readonly value: unknown;
       readonly operations: readonly Operation[];
+      /** Stored with them, and no part of what is answered. */
+      readonly marks?: readonly Operation[];
       readonly told?: readonly Told[];
     },
   ): void {
@@ -472,7 +469,9 @@ export class Committer {
     const { caller } = task;
     const { origin } = caller;
     const isToRemember = origin !== undefined && done.operations.length > 0;
-    const operations = isToRemember ? [...done.operations, answeredBy(this.#state, origin, done)] : done.operations;
+    let { operations } = done;
+    if (done.marks !== undefined) operations = [...operations, ...done.marks];
+    if (isToRemember) operations = [...operations, answeredBy(this.#state, origin, done)];
     const member: Member = {
       task,
       value: done.value,
@@ -621,6 +620,7 @@ export class Committer {
         if (found.length > 0) this.#options.onChanges(collection, found);
       }
     }
+    this.#options.onTold();
   }
 
   #notStored(group: SealedGroup, error: unknown): void {

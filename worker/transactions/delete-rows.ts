@@ -52,10 +52,14 @@ export async function deleteRows(
   }
 }
 
-export function* deleteEvents(collection: CollectionState, { removed }: RowDeletes): Generator<ChangeEvent> {
+export function* deleteEvents(
+  collection: CollectionState,
+  { removed }: RowDeletes,
+  origin: ChangeEvent['origin'] = 'local',
+): Generator<ChangeEvent> {
   for (const batch of removed ?? []) {
     for (const before of decodeRows(batch)) {
-      yield { type: 'delete', key: collection.keyOf(before), row: undefined, before, origin: 'local' };
+      yield { type: 'delete', key: collection.keyOf(before), row: undefined, before, origin };
     }
   }
 }

@@ -5,7 +5,7 @@ import type { CollectionState } from '../indexes/index.ts';
 import type { PageSpace, Tree, TreeState } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { CatalogueChange, Commit } from './commit-format.ts';
-import type { PreparedWrite } from './write-task.ts';
+import { eventsOf, type PreparedWrite } from './write-task.ts';
 
 export type Task = (
   | {
@@ -36,6 +36,8 @@ export type Caller = {
   readonly durability: Durability;
   readonly signal: AbortSignal | undefined;
   readonly origin?: CallOrigin | undefined;
+  /** It brings what another device has done. */
+  readonly isRemote?: boolean | undefined;
   readonly resolve: (outcome: WriteOutcome) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -55,6 +57,11 @@ export type Told = {
   /** Made when they are told, to whoever listens then: listeners may come while the write is being stored. */
   readonly events: () => readonly ChangeEvent[];
 };
+
+export const toldOf = (part: PreparedWrite, origin: ChangeEvent['origin']): Told => ({
+  collection: part.collection.spec.name,
+  events: () => eventsOf(part, origin),
+});
 
 export type Group = {
   members: Member[];

@@ -19,4 +19,5 @@ export { type Recovered, recover } from './recovery.ts';
 export { type NetChanges, StoreFork } from './store-fork.ts';
 export type { StoreState } from './store-state.ts';
 export { studyRows } from './studied-rows.ts';
-export type { PreparedWrite } from './write-task.ts';
+export { SyncMarks } from './sync-marks.ts';
+export { type PreparedWrite, presentRow } from './write-task.ts';

@@ -101,13 +101,14 @@ export async function recover(options: {
 const REPLAY_ROWS_MAX = 4_096;
 
 /**
- * Applies operations in the order of the log. Nobody sees what is between, so neighbouring puts into one collection go
- * into the trees together, sorted, the last one of each key; that is several times cheaper than one by one.
+ * Applies operations in the order of the log. Nobody sees what is between, so puts that follow each other go
+ * into the trees of their collections together, sorted, the last one of each key; that is several times cheaper than one by one.
  */
 class Replay {
   readonly #state: StoreState;
-  #collection: CollectionState | undefined;
-  readonly #rows: Map<string, Row> = new Map();
+  /** By collection: their trees have nothing to do with each other. */
+  readonly #rows: Map<CollectionState, Map<string, Row>> = new Map();
+  #count = 0;
   commits = 0;
 
   constructor(state: StoreState) {
@@ -118,12 +119,12 @@ class Replay {
     this.commits += 1;
     for (const operation of commit) {
       if (operation.type === 'put') {
-        if (this.#collection?.id !== operation.collection) {
-          await this.flush();
-          this.#collection = this.#state.byId(operation.collection);
-        }
-        for (const row of operation.rows) this.#rows.set(encodePrimaryKey(this.#collection!.keyOf(row)), row);
-        if (this.#rows.size >= REPLAY_ROWS_MAX) await this.flush();
+        const collection = this.#state.byId(operation.collection);
+        const gathered = this.#rows.get(collection) ?? new Map<string, Row>();
+        this.#rows.set(collection, gathered);
+        for (const row of operation.rows) gathered.set(encodePrimaryKey(collection.keyOf(row)), row);
+        this.#count += operation.rows.length;
+        if (this.#count >= REPLAY_ROWS_MAX) await this.flush();
         continue;
       }
       if (operation.type === 'answered') {
@@ -139,13 +140,16 @@ class Replay {
   }
 
   async flush(): Promise<void> {
-    const collection = this.#collection;
-    if (collection === undefined || this.#rows.size === 0) return;
-    const { space } = this.#state;
-    if (this.#rows.size <= LOOK_AHEAD_ROWS_MAX) await loadPaths(space, collection, this.#rows);
-    const keys = [...this.#rows.keys()].sort();
-    const rows = keys.map((key) => this.#rows.get(key)!);
+    for (const [collection, rows] of this.#rows) if (rows.size > 0) await this.#flush(collection, rows);
     this.#rows.clear();
+    this.#count = 0;
+  }
+
+  async #flush(collection: CollectionState, gathered: ReadonlyMap<string, Row>): Promise<void> {
+    const { space } = this.#state;
+    if (gathered.size <= LOOK_AHEAD_ROWS_MAX) await loadPaths(space, collection, gathered);
+    const keys = [...gathered.keys()].sort();
+    const rows = keys.map((key) => gathered.get(key)!);
     const { primary } = collection;
     const isFresh = space.whenResident(() => primary.isBelow(keys[0]!) || !keys.some((key) => primary.has(key)));
     if (isFresh instanceof Promise ? await isFresh : isFresh) {

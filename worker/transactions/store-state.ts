@@ -8,6 +8,7 @@ import { toBlobId } from '../../src/base/ids.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { CollectionSpec, IndexSpec } from '../../src/protocol/definition.ts';
+import { isHidden, SYNC_CHANGES } from '../../src/protocol/sync-worker.ts';
 import { CollectionState, IndexState, type MigrationMark, primaryKind, weighRow } from '../indexes/index.ts';
 import { BlobRow, PAGE_MISS, PageSpace, SnapshotRegistry, Tree, type TreeState } from '../pages/index.ts';
 import { compilePredicate, parseSelector } from '../query/index.ts';
@@ -51,6 +52,8 @@ type CatalogueCollection = {
 export const CATALOGUE_FORMAT = 1;
 /** A package that does not know of migrations would take the rows for those of the version before. */
 export const CATALOGUE_FORMAT_OF_MIGRATION = 2;
+/** Has a collection that is synchronised: a package that does not know of marks would change rows without them. */
+export const CATALOGUE_FORMAT_OF_SYNC = 3;
 const CHECKSUM_BYTES = 4;
 
 export class StoreState {
@@ -65,6 +68,8 @@ export class StoreState {
   readonly #unstoredBlobRows: Map<number, Row> = new Map();
   readonly #wantedBlobs: Set<number> = new Set();
   readonly #storage: Storage;
+  /** Where marks are kept; undefined as long as nothing is synchronised. */
+  changes: CollectionState | undefined;
   nextBlob = 1;
   nextTree = 1;
   nextCollection = 1;
@@ -87,7 +92,7 @@ export class StoreState {
     const collection = this.collections.get(name);
     if (collection !== undefined) return collection;
     throw new StoreError('store/unknown-collection', `There is no collection ${JSON.stringify(name)} in this store.`, {
-      details: { collection: name, known: [...this.collections.keys()] },
+      details: { collection: name, known: [...this.collections.keys()].filter((known) => !isHidden(known)) },
       hint: 'Name it in openStore({ collections }).',
     });
   }
@@ -145,6 +150,7 @@ export class StoreState {
     const collection = new CollectionState(id, spec, new Tree(tree, this.space, state, weighRow), []);
     this.collections.set(spec.name, collection);
     this.#byId.set(id, collection);
+    if (spec.name === SYNC_CHANGES) this.changes = collection;
     this.nextCollection = Math.max(this.nextCollection, id + 1);
     this.nextTree = Math.max(this.nextTree, tree + 1);
     return collection;
@@ -277,12 +283,12 @@ export function decodeCatalogue(bytes: Uint8Array): Catalogue {
     });
   }
   const catalogue = decodeRows(body)[0] as unknown as Catalogue;
-  if (catalogue.format > CATALOGUE_FORMAT_OF_MIGRATION) {
+  if (catalogue.format > CATALOGUE_FORMAT_OF_SYNC) {
     throw new StoreError(
       'store/newer-version',
-      `The store has format ${catalogue.format}; this package knows ${CATALOGUE_FORMAT_OF_MIGRATION}.`,
+      `The store has format ${catalogue.format}; this package knows ${CATALOGUE_FORMAT_OF_SYNC}.`,
       {
-        details: { found: catalogue.format, known: CATALOGUE_FORMAT_OF_MIGRATION },
+        details: { found: catalogue.format, known: CATALOGUE_FORMAT_OF_SYNC },
         hint: 'Reload the page to get the newer version of the application.',
       },
     );

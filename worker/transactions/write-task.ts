@@ -130,15 +130,18 @@ export function operationsOf({
   return operations;
 }
 
-export function eventsOf({ collection, changes, inserts, deletes }: PreparedWrite): readonly ChangeEvent[] {
-  if (deletes !== undefined) return [...deleteEvents(collection, deletes)];
+export function eventsOf(
+  { collection, changes, inserts, deletes }: PreparedWrite,
+  origin: ChangeEvent['origin'],
+): readonly ChangeEvent[] {
+  if (deletes !== undefined) return [...deleteEvents(collection, deletes, origin)];
   if (inserts !== undefined) {
     return inserts.rows.map((row) => ({
       type: 'create',
       key: collection.keyOf(row),
       row,
       before: undefined,
-      origin: 'local',
+      origin,
     }));
   }
   return changes.map(({ key, before, after }) => ({
@@ -146,7 +149,7 @@ export function eventsOf({ collection, changes, inserts, deletes }: PreparedWrit
     key: keyOf(collection, key, after),
     row: after?.row,
     before,
-    origin: 'local',
+    origin,
   }));
 }
 
