@@ -199,7 +199,7 @@ export class SyncDevice {
 
   #connect(): StoreClient {
     const { port1, port2 } = new MessageChannel();
-    const server = new PortServer(this.engine, port2 as never, {});
+    const server = new PortServer(this.engine, port2 as never, { isSync: true });
     const link = new Link(port1, createPlatform(), () => {});
     this.#closers.push(() => {
       server.stop();

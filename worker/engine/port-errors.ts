@@ -46,7 +46,7 @@ export const isNoCollection = (collection: string): StoreError =>
 
 /** Refuses a call on a hidden collection. */
 export function assertNamable(call: Call): void {
-  const name = call[0] === 'lock' ? call[3] : call[2];
+  const name = call[0] === 'lock' ? call[3] : call[0] === 'plain' ? call[3].collection : call[2];
   if (typeof name === 'string' && isHidden(name)) throw isNoCollection(name);
   const locks = call[0] === 'begin' ? (call[2].locks ?? []) : [];
   for (const [collection] of locks) if (isHidden(collection)) throw isNoCollection(collection);
