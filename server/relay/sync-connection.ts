@@ -40,7 +40,20 @@ import type { StoreHub } from './store-hub.ts';
 
 type Greeting = { frames: number; bytes: number; wantsCarrier: boolean; presence: Uint8Array | undefined };
 type Parts = { writer: WriterId; sequence: number; changes: RowChange[]; bytes: number };
-type About = { readonly about: number; readonly request: number; readonly writer?: WriterId };
+type About = {
+  readonly about: number;
+  readonly request: number;
+  readonly writer?: WriterId;
+  /** Of a part of a push. */
+  readonly hasMore?: boolean;
+};
+/** A batch of which a part was refused: what comes of it until its last part is none of the store's. */
+type Broken = {
+  readonly about: About;
+  readonly code: RefusalCode;
+  readonly text: string;
+  readonly retryAfterMs: number;
+};
 
 /** How the socket ends after a refusal; where there is none it stays open. */
 const CLOSE_AFTER: { readonly [C in RefusalCode]?: number } = {
@@ -65,6 +78,7 @@ export class SyncConnection {
   #greeting: Greeting = { frames: 0, bytes: 0, wantsCarrier: false, presence: undefined };
   #hub: StoreHub | undefined;
   #batch: Parts | undefined;
+  #broken: Broken | undefined;
   #acks: Ack[] = [];
   #requests: (Pull | Rows)[] = [];
   #isAnswering = false;
@@ -226,7 +240,8 @@ export class SyncConnection {
   }
 
   #push(push: Push, frameBytes: number): void {
-    const about = { about: FRAME.push, request: push.sequence, writer: push.writer };
+    const about = aboutPush(push);
+    if (this.#isBroken(push)) return;
     const isContinued = this.#batch?.writer === push.writer && this.#batch.sequence === push.sequence;
     const batch = isContinued
       ? this.#batch!
@@ -241,6 +256,18 @@ export class SyncConnection {
     batch.bytes += frameBytes;
     if (push.hasMore) this.#batch = batch;
     else void this.#append(batch, about);
+  }
+
+  /** A batch without one of its parts must not be stored: it would be acknowledged, and never come again. */
+  #isBroken({ writer, sequence, hasMore }: Push): boolean {
+    const broken = this.#broken;
+    if (broken === undefined) return false;
+    const isSame = broken.about.writer === writer && broken.about.request === sequence;
+    if (isSame && hasMore) return true;
+    this.#broken = undefined;
+    // Said again with its last part: it may be one that the client has sent anew.
+    if (isSame) this.#refuse(broken.code, broken.text, { ...broken.about, hasMore: false }, broken.retryAfterMs);
+    return isSame;
   }
 
   #problemOf(
@@ -351,8 +378,14 @@ export class SyncConnection {
     this.#refuse(code, error.message, about);
   }
 
-  #refuse(code: RefusalCode, text: string, { about, request, writer = '' }: About, retryAfterMs = 0): void {
+  #refuse(code: RefusalCode, text: string, whole: About, retryAfterMs = 0): void {
     if (!this.#socket.isOpen) return;
+    const { about, request, writer = '', hasMore } = whole;
+    if (about === FRAME.push) {
+      // A batch that could not be stored is refused later, while parts of the next one come.
+      if (this.#batch?.writer === writer && this.#batch.sequence === request) this.#batch = undefined;
+      if (hasMore === true) this.#broken = { about: whole, code, text, retryAfterMs };
+    }
     this.#parts.metrics.add('refusals_total', 1);
     this.#parts.observe({ event: 'refused', connection: this.#parts.id, code, reason: text });
     this.send(encodeMessage({ type: 'refuse', code, about, request, writer, retryAfterMs, text }));
@@ -366,12 +399,19 @@ function aboutOf(frame: Uint8Array, type: number): About {
   if (type !== FRAME.push && type !== FRAME.pull && type !== FRAME.rows) return { about: type, request: 0 };
   try {
     const message = decodeClientMessage(frame);
-    if (message.type === 'push') return { about: type, request: message.sequence, writer: message.writer };
+    if (message.type === 'push') return aboutPush(message);
     if (message.type === 'pull' || message.type === 'rows') return { about: type, request: message.request };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
   }
   return { about: type, request: 0 };
 }
+
+const aboutPush = ({ sequence, writer, hasMore }: Push): About => ({
+  about: FRAME.push,
+  request: sequence,
+  writer,
+  hasMore,
+});
 
 const nameOf = ({ collection, key }: RowChange): string => `${collection}/${String(key).slice(0, 60)}`;

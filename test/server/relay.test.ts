@@ -65,6 +65,35 @@ test('[R20] parts of a batch that was left are forgotten', async () => {
   expect(batches.map(({ changes }) => changes?.map(({ key }) => key))).toEqual([['kept']]);
 });
 
+test('[R1] [R20] a batch of which a part was refused is not stored without it, and is taken when it comes again', async () => {
+  await restartWith({ limits: { frameBytesMax: 10_000 } });
+  const device = await fixture.device();
+  await device.next('welcome');
+  const { writer } = device;
+  const part = (key: string, bytes: number, hasMore: boolean) =>
+    device.send({
+      type: 'push',
+      writer,
+      sequence: 1,
+      hasMore,
+      changes: [setFields(key, { text: 'x'.repeat(bytes) })],
+    });
+  part('a', 10, true);
+  part('b', 12_000, true);
+  part('c', 10, true);
+  part('d', 10, false);
+  expect(await device.next('refuse')).toMatchObject({ code: 'too-large', about: 102, request: 1, writer });
+  // In smaller parts, the first of them refused as the one that ended the batch would be.
+  part('a', 10, true);
+  part('b', 10, false);
+  expect((await device.next('ack')).acks).toMatchObject([{ writer, sequence: 1 }]);
+  part('c', 12_000, false);
+  part('d', 10, false);
+  device.send({ type: 'pull', request: 1, after: 0, bytesMax: PAGE, follow: false });
+  const { batches } = await device.next('deliver');
+  expect(batches.map(({ changes }) => changes?.map(({ key }) => key))).toEqual([['a', 'b']]);
+});
+
 test('[R1] a batch that comes again is acknowledged and not stored, whatever socket it comes on', async () => {
   const first = await fixture.device();
   const changes = [setFields('a', { n: 1 })];
