@@ -30,7 +30,7 @@ async function open(token: (id: number) => PageMessage, isOnline = true): Promis
   const relay = await startRelay({ secret: 'right' });
   const device = await SyncDevice.open();
   const [engine, control] = [new MessageChannel(), new MessageChannel()];
-  const server = new PortServer(device.engine, engine.port2 as never, {});
+  const server = new PortServer(device.engine, engine.port2 as never, { isSync: true });
   const asked: SyncMessage[] = [];
   const told: SyncStatus[] = [];
   control.port1.onmessage = ({ data }: MessageEvent<SyncMessage>) => {
