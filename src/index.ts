@@ -23,6 +23,7 @@ export type {
   VerifyReport,
 } from './protocol/engine-api.ts';
 export type { StoreStatus } from './protocol/store-status.ts';
+export type { TabInfo } from './protocol/tabs.ts';
 export type { ChangesFor, Condition, OperatorsFor, SelectorFor, SortFor } from './schema/arguments.ts';
 export {
   type AnyRow,

@@ -1,7 +1,6 @@
 /** The worker's entry: one engine for one page. The only file of the worker that knows comlink. */
-import { expose, transferHandlers } from 'comlink';
+import { expose } from 'comlink';
 import { browserLocks, createPlatform, storageFigures } from '../src/base/platform.ts';
-import { sendErrors } from '../src/protocol/control.ts';
 import type { EngineOptions } from '../src/protocol/engine-api.ts';
 import {
   createControl,
@@ -10,14 +9,12 @@ import {
   openSharedStore,
   type ServedStore,
   serveAlone,
-  storeErrorToWire,
 } from './engine/index.ts';
 import { browserIndexedDb, openOpfsTailFolder } from './storage/index.ts';
 import { hasBroadcastChannel, openBroadcastChannel } from './tabs/index.ts';
 
 const { now, random, setTimer, yieldTask } = createPlatform();
 
-sendErrors(transferHandlers, storeErrorToWire);
 // Synchronously: the page's first message is waiting already.
 const control = createControl(openStore);
 expose(control);

@@ -1,6 +1,7 @@
 /** The worker of a store, and comlink, which controls it. The only file of the page's side that knows comlink. */
-import { type Remote, transfer, transferHandlers, wrap } from 'comlink';
-import { type EngineControl, receiveErrors } from '../protocol/control.ts';
+import { type Remote, transfer, wrap } from 'comlink';
+import { errorFromWire } from '../base/store-error.ts';
+import type { Answer, EngineControl } from '../protocol/control.ts';
 import type { StoreStatus } from '../protocol/store-status.ts';
 
 /** What a store needs of its worker. */
@@ -15,7 +16,6 @@ export type EngineWorker = {
 
 /** Starts at once: the script loads while the caller goes on, and the first call waits in the worker's queue. */
 export function startWorker(create: (() => Worker) | undefined, onLost: (cause: unknown) => void): EngineWorker {
-  receiveErrors(transferHandlers);
   const worker = create === undefined ? createWorker() : create();
   worker.addEventListener('error', (event) => onLost(event.message || 'Its script cannot be read.'));
   worker.addEventListener('messageerror', () => onLost('A message cannot be read.'));
@@ -27,15 +27,23 @@ export function startWorker(create: (() => Worker) | undefined, onLost: (cause: 
   );
   return {
     open: (options, port) =>
-      control.open(options, transfer(port, [port])).catch((error) => {
-        if ((error as Error).name !== 'DataCloneError') throw error;
-        // There is a function in it. The worker finds its name in what is left, and refuses it.
-        return control.open(JSON.parse(JSON.stringify(options, nameFunctions)), undefined);
-      }),
-    close: () => control.close(),
-    destroy: () => control.destroy(),
+      answerOf(
+        control.open(options, transfer(port, [port])).catch((error) => {
+          if ((error as Error).name !== 'DataCloneError') throw error;
+          // There is a function in it. The worker finds its name in what is left, and refuses it.
+          return control.open(JSON.parse(JSON.stringify(options, nameFunctions)), undefined);
+        }),
+      ),
+    close: () => answerOf(control.close()),
+    destroy: () => answerOf(control.destroy()),
     terminate: () => worker.terminate(),
   };
+}
+
+async function answerOf<T>(answer: Promise<Answer<T>>): Promise<T> {
+  const { value, error: refusal } = await answer;
+  if (refusal) throw errorFromWire(refusal);
+  return value as T;
 }
 
 const nameFunctions = (_key: string, value: unknown): unknown =>

@@ -93,7 +93,7 @@ export class Link {
   #sweepAt = Number.POSITIVE_INFINITY;
   #stopSweep: (() => void) | undefined;
 
-  /** `onError` sees each error that the engine answers: some of them tell about the whole store. */
+  /** `onError` sees each error that the engine tells: some of them are about the whole store. */
   constructor(port: MessagePort, platform: Platform, onError: (error: StoreError) => void) {
     this.#port = port;
     this.platform = platform;
@@ -226,7 +226,7 @@ export class Link {
       pending.state = 'sent';
       const { call, owner } = pending;
       calls.push(owner?.tx ? ['in', call[1], owner.tx, call] : call);
-      if (pending.rows !== undefined) for (const row of pending.rows) rows.push(row);
+      for (const row of pending.rows ?? []) rows.push(row);
     }
     try {
       if (calls.length > 0) this.#send(calls, rows.length > 0 ? encodeRows(rows) : undefined);
@@ -265,7 +265,7 @@ export class Link {
       return this.post(['pull', LIVE_WINDOW]);
     }
     const pending = this.#pending.get(reply[0]);
-    if (!pending) return;
+    if (!pending) return reply[1] === ERROR ? this.#onError(errorFromWire(reply[2])) : undefined;
     try {
       this.#take(pending, reply);
     } catch (error) {

@@ -35,8 +35,11 @@ export type StoreOptions<C extends Definitions> = {
 };
 
 const OPEN_TIMEOUT_MS = 30_000;
-/** Errors after which nothing but opening the store again helps: `engine/poisoned` and `engine/superseded`. */
-const POISONS = /^engine.[ps]/;
+/**
+ * Errors after which nothing but opening the store again helps: `engine/poisoned` and `engine/superseded`; `store/outdated`
+ * and `store/destroyed`, of another tab.
+ */
+const POISONS = /^(engine.[ps]|store.[od])/;
 
 /** Opens a store, or creates it. Rejects with a `StoreError`; then nothing is left running. */
 export async function openStore<const C extends Definitions>(options: StoreOptions<C>): Promise<Store<C>> {
@@ -65,7 +68,7 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
   const worker = startWorker(create, (cause) => {
     const error = new StoreError('engine/lost', `The worker of store ${name} has failed: ${cause}`, {
       details: { store: name },
-      hint: 'Open it again. Whether unanswered writes were stored is unknown.',
+      hint: 'Open it again. What was not answered may be stored.',
     });
     poison(error);
     link.close(error);

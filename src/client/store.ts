@@ -2,7 +2,9 @@
 import { type BehaviorSubject, Observable } from 'rxjs';
 import { StoreError } from '../base/store-error.ts';
 import type { Health, Migration, VerifyReport } from '../protocol/engine-api.ts';
+import { MIGRATIONS_OF_STORE, TABS_OF_STORE } from '../protocol/messages.ts';
 import type { StoreStatus } from '../protocol/store-status.ts';
+import type { TabInfo } from '../protocol/tabs.ts';
 import type { LongOptions } from './call-options.ts';
 import type { Collection } from './collection.ts';
 import { LONG_TIMEOUT_MS } from './collection-context.ts';
@@ -30,6 +32,8 @@ export class StoreBase<C extends Definitions = Definitions> {
   readonly status$: Observable<StoreStatus>;
   /** Collections whose documents were of an older version when the store was opened, and how far each has come. */
   readonly migrations$: Observable<readonly Migration[]>;
+  /** Tabs that have the store open, the one that leads first: now, and whenever one comes or goes. */
+  readonly tabs$: Observable<readonly TabInfo[]>;
   /**
    * Runs a function whose reads and writes through `tx` are one: stored together or not at all, and as if nothing else
    * had happened meanwhile. Answers what it answers. One that has lost a race is run again, so besides its `tx` it should
@@ -56,14 +60,12 @@ export class StoreBase<C extends Definitions = Definitions> {
     this.#worker = worker;
     this.#status = status;
     this.status$ = status.asObservable();
-    this.migrations$ = new Observable((subscriber) =>
-      subscribe(
-        { link, name: '', key: '' },
-        undefined,
-        (all) => subscriber.next(all as unknown as readonly Migration[]),
-        endOf(subscriber),
-      ),
-    );
+    const watch = (name: string): Observable<never> =>
+      new Observable((subscriber) =>
+        subscribe({ link, name, key: '' }, undefined, (state) => subscriber.next(state as never), endOf(subscriber)),
+      );
+    this.migrations$ = watch(MIGRATIONS_OF_STORE);
+    this.tabs$ = watch(TABS_OF_STORE);
     this.transaction = transaction;
     this.#collections = collections;
     for (const [property, value] of collections) Object.defineProperty(this, property, { value, enumerable: true });

@@ -4,7 +4,7 @@ import type { ChangeEvent } from '../protocol/engine-api.ts';
 import { type CollectionContext, NO_TIMEOUT } from './collection-context.ts';
 import { callBack } from './link.ts';
 
-/** `onEnd` hears of an end that the application did not ask for. The name '' is of the migrations of the store. */
+/** `onEnd` hears of an end that the application did not ask for. A name in OF_STORE is of the store as a whole. */
 export function subscribe(
   context: Pick<CollectionContext, 'link' | 'name' | 'key'>,
   selector: Selector | undefined,

@@ -16,7 +16,7 @@ const NAME_LENGTH_MAX = 64;
 
 /** Members of a store: a collection of that name could not be reached. Some belong to later versions. */
 const RESERVED =
-  /^(collection|transaction|status\$|status|sync|conflicts\$|health|verify|compact|migrations\$|export|import|metrics\$|doc|close|destroy|then|name|toString|valueOf|toJSON|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|toLocaleString)$/;
+  /^(collection|transaction|status\$|status|sync|conflicts\$|health|verify|compact|migrations\$|tabs\$|export|import|metrics\$|doc|close|destroy|then|name|toString|valueOf|toJSON|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|toLocaleString)$/;
 const OPTIONS = ['key', 'schema', 'indexes', 'version', 'migrations', 'sync', 'fields'];
 const LATER_OPTIONS = ['conflict', 'ttl', 'relays'];
 const INDEX_OPTIONS = ['on', 'name', 'unique', 'multi', 'sparse', 'caseInsensitive', 'where'];

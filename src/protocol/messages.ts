@@ -56,8 +56,8 @@ export type Call =
    */
   | ['plain', id: number, collection: string, request: PlainWrite, ...WriteFlags, isChecked: boolean]
   /**
-   * Events as ROWS. Of the collection '': the migrations of the store, as one row, at once and whenever one gets on; of
-   * PENDING_NEWS (sync-worker.ts): what is not saved, likewise.
+   * Events as ROWS. Of MIGRATIONS_OF_STORE, TABS_OF_STORE and PENDING_NEWS (sync-worker.ts): what is told of the store as
+   * a whole, as one row, at once and whenever it changes.
    */
   | ['subscribe', id: number, collection: string, selector: Selector | undefined]
   | ['live', id: number, collection: string, selector: Selector | PipelineSpec, find: RawFind, kind: LiveKind]
@@ -106,7 +106,11 @@ export const LIVE = 4;
 /** The call has to wait first. `reason` is for the error that tells of its deadline: `: it waited for ...`. */
 export const WAITS = 5;
 
-/** Stands for all live queries of a page where an id is asked for: no call has it. */
+/** What can be subscribed to of the store as a whole: its migrations, and the tabs that have it. No collection has such a name. */
+export const MIGRATIONS_OF_STORE = '';
+export const TABS_OF_STORE = '$tabs';
+
+/** Stands for all live queries of a page where an id is asked for: no call has it. An ERROR of it is the whole store's. */
 export const LIVE_WINDOW = 0;
 
 export type Reply =

@@ -12,9 +12,35 @@ import type { StoreStatus } from './store-status.ts';
 /** Raised when tabs of two builds would not understand each other. */
 export const TABS_PROTOCOL = 1;
 
+/** A tab that has the store open. */
+export type TabInfo = {
+  /** Random, and another one each time that a tab comes back from the back/forward cache. */
+  readonly id: string;
+  /** It has the engine; the others go through it. */
+  readonly isLeader: boolean;
+  /** It is the tab that asks. */
+  readonly isOwn: boolean;
+  /** Of the package that it runs. */
+  readonly version: string;
+};
+
+/** Which application a tab runs. */
+export type TabBuild = {
+  readonly protocol: number;
+  /** Digest of what the tab's application has defined: only equal ones can share an engine. */
+  readonly definitions: string;
+  /** Of each collection, by its name. */
+  readonly versions: Readonly<Record<string, number>>;
+};
+
 export type CommonMessage =
-  /** `definitions` is a digest of what the tab's application has defined: only equal ones can share an engine. */
-  | { readonly type: 'hello'; readonly tab: string; readonly protocol: number; readonly definitions: string }
+  /**
+   * A tab looks for the leader. `isOpening`: for the first time. Then tabs that cannot share with it end what they have of
+   * the store, unless theirs is the newer build (T8). `version` is the package's.
+   */
+  | ({ readonly type: 'hello'; readonly tab: string; readonly isOpening: boolean; readonly version: string } & TabBuild)
+  /** A tab is about to delete the store: all others end. Said again until it has the lock. */
+  | { readonly type: 'destroy'; readonly tab: string }
   /** There is a new leader. */
   | { readonly type: 'leader'; readonly leader: string }
   /** The leader lives: every BEAT_MS, from the moment it has the lock. */

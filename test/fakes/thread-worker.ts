@@ -2,10 +2,10 @@
  * A `Worker` that lives in this thread: the client on one side of real message ports, a control object on the other.
  * It can be made to answer nothing any more, and to fail.
  */
-import { expose, transferHandlers } from 'comlink';
-import { type EngineControl, sendErrors } from '../../src/protocol/control.ts';
+import { expose } from 'comlink';
+import type { EngineControl } from '../../src/protocol/control.ts';
 import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
-import { createControl, serveAlone, storeErrorToWire } from '../../worker/engine/control.ts';
+import { createControl, serveAlone } from '../../worker/engine/control.ts';
 
 export class ThreadWorker extends EventTarget {
   isTerminated = false;
@@ -17,7 +17,6 @@ export class ThreadWorker extends EventTarget {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     this.#inside = port2;
-    sendErrors(transferHandlers, storeErrorToWire);
     expose(control, port2);
     port1.addEventListener('message', ({ data }) => this.dispatchEvent(new MessageEvent('message', { data })));
     port1.start();

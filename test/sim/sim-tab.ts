@@ -5,6 +5,7 @@ import { Collection } from '../../src/client/collection.ts';
 import type { Definitions } from '../../src/client/definitions.ts';
 import { Link } from '../../src/client/link.ts';
 import { type Transaction, transact } from '../../src/client/transaction.ts';
+import type { CollectionSpec } from '../../src/protocol/definition.ts';
 import type { AnyRow } from '../../src/schema/definition.ts';
 import { type Engine, openEngineOn, openSharedStore, type ServedStore } from '../../worker/engine/index.ts';
 import { createMemoryStorage, type MemoryImage, withTail } from '../../worker/storage/index.ts';
@@ -24,6 +25,8 @@ export type SimTab = {
   readonly transaction: (run: (rows: Collection<AnyRow>, tx: AnyTransaction) => Promise<void>) => Promise<void>;
   readonly store: ServedStore;
   readonly link: Link;
+  /** What the page was told without having asked. */
+  readonly told: readonly StoreError[];
   /** Of the leader: takes the log up into pages. */
   readonly checkpoint: () => Promise<void>;
 };
@@ -41,11 +44,17 @@ function platformOf(world: World, life: Life): Platform {
   };
 }
 
-export async function openTab(origin: Origin, name: string, life: Life = { isDead: false }): Promise<SimTab> {
+/** `collections`: what the tab's application defines. */
+export async function openTab(
+  origin: Origin,
+  name: string,
+  life: Life = { isDead: false },
+  collections: readonly CollectionSpec[] = [collection('rows', [index('n')])],
+): Promise<SimTab> {
   const { world, image, tails } = origin;
   const platform = platformOf(world, life);
   const [page, worker] = world.portsFor(life);
-  const options = engineOptions([collection('rows', [index('n')])], { storage: ['indexeddb'], name: 'sim' });
+  const options = engineOptions(collections, { storage: ['indexeddb'], name: 'sim' });
   let engine: Engine | undefined;
   const store = await openSharedStore({
     options,
@@ -93,7 +102,8 @@ export async function openTab(origin: Origin, name: string, life: Life = { isDea
       return engine;
     },
   });
-  const link = new Link(page, platform, () => undefined);
+  const told: StoreError[] = [];
+  const link = new Link(page, platform, (error) => told.push(error));
   let keys = 0;
   const context = { name: 'rows', key: 'id', schema: undefined, link, createKey: () => `${name}-${++keys}` };
   const collectionOf = (tx?: number): Collection<AnyRow> =>
@@ -104,5 +114,5 @@ export async function openTab(origin: Origin, name: string, life: Life = { isDea
     transact(bind, link.request.bind(link), platform, platform.setTimer, StoreError, (tx) =>
       run(tx.collection('rows') as unknown as Collection<AnyRow>, tx),
     );
-  return { name, life, rows, transaction, store, link, checkpoint: async () => engine?.checkpoint() };
+  return { name, life, rows, transaction, store, link, told, checkpoint: async () => engine?.checkpoint() };
 }

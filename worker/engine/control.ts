@@ -1,6 +1,6 @@
 /** What the page may ask of its worker as a whole: open, close, destroy. */
-import { errorToWire, StoreError, type StoreErrorWire } from '../../src/base/store-error.ts';
-import type { EngineControl, LifecycleMessage } from '../../src/protocol/control.ts';
+import { errorToWire, StoreError } from '../../src/base/store-error.ts';
+import type { Answer, EngineControl, LifecycleMessage } from '../../src/protocol/control.ts';
 import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
 import { toEngineOptions } from '../../src/protocol/engine-options.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
@@ -31,18 +31,19 @@ export function createControl(
   };
 
   return {
-    async open(raw, port) {
-      const options = toEngineOptions(raw);
-      if (port === undefined) {
-        throw new StoreError('store/invalid-option', 'openStore: options hold a function or class instance.', {
-          hint: 'Only worker and a Standard Schema may be functions.',
-        });
-      }
-      store = await openStore(options, port);
-      return store.status;
-    },
-    close: () => end('close'),
-    destroy: () => end('destroy'),
+    open: (raw, port) =>
+      answered(async () => {
+        const options = toEngineOptions(raw);
+        if (port === undefined) {
+          throw new StoreError('store/invalid-option', 'openStore: options hold a function or class instance.', {
+            hint: 'Only worker and a Standard Schema may be functions.',
+          });
+        }
+        store = await openStore(options, port);
+        return store.status;
+      }),
+    close: () => answered(() => end('close')),
+    destroy: () => answered(() => end('destroy')),
     /** Takes any message to the worker. */
     lifecycle(raw) {
       const { lifecycle } = (raw ?? {}) as Partial<LifecycleMessage>;
@@ -72,6 +73,11 @@ export function toStatus({ storage, durability }: EngineApi['home'], asked: Engi
   return { state: reasons.length > 0 ? 'degraded' : 'open', reasons, durability };
 }
 
-/** What comlink sends of an error that control threw; undefined when it is not the store's. */
-export const storeErrorToWire = (thrown: unknown): StoreErrorWire | undefined =>
-  thrown instanceof StoreError ? errorToWire(thrown) : undefined;
+async function answered<T>(run: () => Promise<T>): Promise<Answer<T>> {
+  try {
+    return { value: await run() };
+  } catch (error) {
+    if (error instanceof StoreError) return { error: errorToWire(error) };
+    throw error;
+  }
+}

@@ -3,15 +3,17 @@
  * knows of no lock but those by which tabs show that they live.
  */
 import { errorToWire } from '../../src/base/store-error.ts';
+import { VERSION } from '../../src/base/version.ts';
 import type { EngineApi } from '../../src/protocol/engine-api.ts';
 import type { ClientMessage } from '../../src/protocol/messages.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
-import { type CommonMessage, type FollowerData, type FollowerMessage, TABS_PROTOCOL } from '../../src/protocol/tabs.ts';
-import { awaitLock, followerChannelName, Session, type TabChannel, tabLockName } from '../tabs/index.ts';
+import type { CommonMessage, FollowerData, FollowerMessage, TabBuild, TabInfo } from '../../src/protocol/tabs.ts';
+import { awaitLock, canShare, followerChannelName, Session, type TabChannel, tabLockName } from '../tabs/index.ts';
 import { type ServedPort, servePort } from './port-server.ts';
-import { differs, type SharedStoreOptions } from './shared-store-options.ts';
+import { isOutdated, type SharedStoreOptions } from './shared-store-options.ts';
 
 type Follower = {
+  readonly version: string;
   readonly channel: TabChannel;
   readonly session: Session;
   readonly end: () => void;
@@ -21,8 +23,8 @@ export type FollowersOptions = {
   readonly shared: SharedStoreOptions;
   readonly engine: EngineApi;
   readonly status: StoreStatus;
-  /** Digest of this tab's definitions. */
-  readonly definitions: string;
+  /** Of this tab. */
+  readonly build: TabBuild;
   /** Of this leader. */
   readonly name: string;
 };
@@ -31,6 +33,7 @@ export class Followers {
   readonly #options: FollowersOptions;
   readonly #followers: Map<string, Follower> = new Map();
   readonly #ended = new AbortController();
+  readonly #watchers: Set<() => void> = new Set();
 
   constructor(options: FollowersOptions) {
     this.#options = options;
@@ -38,36 +41,57 @@ export class Followers {
     for (const client of engine.answeredClients) if (client !== shared.tab) this.#forgetWhenGone(client);
   }
 
-  get size(): number {
-    return this.#followers.size;
+  /** All tabs that have the store, as `tab` sees them: now, and whenever one comes or goes. Answers what ends that. */
+  watchTabs(tab: string, listener: (tabs: readonly TabInfo[]) => void): () => void {
+    const { shared } = this.#options;
+    const tell = (): void => {
+      const infoOf = (id: string, version: string): TabInfo => ({
+        id,
+        isLeader: id === shared.tab,
+        isOwn: id === tab,
+        version,
+      });
+      const following = [...this.#followers].map(([id, { version }]) => infoOf(id, version));
+      listener([infoOf(shared.tab, VERSION), ...following]);
+    };
+    this.#watchers.add(tell);
+    tell();
+    return () => void this.#watchers.delete(tell);
   }
 
-  onHello({ tab, protocol, definitions }: Extract<CommonMessage, { type: 'hello' }>): void {
+  onHello(hello: Extract<CommonMessage, { type: 'hello' }>): void {
+    const { tab } = hello;
     const present = this.#followers.get(tab);
     const { name: leader } = this.#options;
     const { options, openChannel } = this.#options.shared;
-    if (protocol !== TABS_PROTOCOL || definitions !== this.#options.definitions) {
+    if (!canShare(hello, this.#options.build)) {
       const channel = openChannel(followerChannelName(options.name, tab));
-      const refused: FollowerMessage = { type: 'refused', leader, error: errorToWire(differs(options.name)) };
+      const refused: FollowerMessage = { type: 'refused', leader, error: errorToWire(isOutdated(options.name)) };
       channel.post(refused);
       channel.close();
       return;
     }
-    const follower = present ?? this.#serve(tab);
+    const follower = present ?? this.#serve(tab, hello.version);
     this.#followers.set(tab, follower);
     const { engine, status } = this.#options;
     const welcome: FollowerMessage = { type: 'welcome', leader, epoch: engine.epoch, status };
     follower.channel.post(welcome);
     if (present !== undefined) present.session.repeat();
+    else this.#tellWatchers();
+  }
+
+  #tellWatchers(): void {
+    for (const tell of this.#watchers) tell();
   }
 
   /** Nothing more is said to anybody: they go on with the next leader (TAB-2). */
   end(): void {
     this.#ended.abort();
+    this.#watchers.clear();
     for (const { end } of [...this.#followers.values()]) end();
   }
 
-  #serve(tab: string): Follower {
+  #serve(tab: string, version: string): Follower {
     const { engine, shared, name } = this.#options;
     const { options, openChannel, setTimer } = shared;
     const channel = openChannel(followerChannelName(options.name, tab));
@@ -88,16 +112,20 @@ export class Followers {
       },
     });
     channel.onMessage = (message) => session.receive(message as FollowerMessage);
-    const stop = servePort(engine, port, { client: tab });
+    const stop = servePort(engine, port, {
+      client: tab,
+      watchTabs: (listener) => this.watchTabs(tab, listener),
+    });
     const end = (): void => {
       this.#followers.delete(tab);
+      this.#tellWatchers();
       // First: what the engine says of its end is not for others, who go on with the next leader.
       session.close();
       stop();
       channel.close();
     };
     this.#forgetWhenGone(tab);
-    return { channel, session, end };
+    return { version, channel, session, end };
   }
 
   /** A tab's lock is free when its worker has ended: then it repeats nothing, and nobody listens. */

@@ -3,9 +3,10 @@
  * case that the leader ends, and watches over it in case that it is frozen.
  */
 import { errorFromWire, type StoreError } from '../../src/base/store-error.ts';
+import { VERSION } from '../../src/base/version.ts';
 import type { ClientMessage, ServerMessage } from '../../src/protocol/messages.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
-import { type CommonMessage, type FollowerData, type FollowerMessage, TABS_PROTOCOL } from '../../src/protocol/tabs.ts';
+import type { CommonMessage, FollowerData, FollowerMessage, TabBuild } from '../../src/protocol/tabs.ts';
 import {
   awaitLock,
   followerChannelName,
@@ -33,8 +34,10 @@ export type FollowingOptions = {
   readonly shared: SharedStoreOptions;
   readonly page: PageSide;
   readonly known: KnownLeaders;
-  /** Digest of this tab's definitions. */
-  readonly definitions: string;
+  /** Of this tab. */
+  readonly build: TabBuild;
+  /** It has not been taken in by any leader yet. */
+  readonly isOpening: () => boolean;
   readonly say: (message: CommonMessage) => void;
   readonly onJoined: (status: StoreStatus) => void;
   readonly onRefused: (error: StoreError) => void;
@@ -99,9 +102,9 @@ export class Following {
   }
 
   #hello(): void {
-    const { shared, definitions, say } = this.#options;
+    const { shared, build, isOpening, say } = this.#options;
     if (this.#isEnded) return;
-    say({ type: 'hello', tab: shared.tab, protocol: TABS_PROTOCOL, definitions });
+    say({ type: 'hello', tab: shared.tab, isOpening: isOpening(), version: VERSION, ...build });
     this.#stopHello?.();
     this.#stopHello = shared.setTimer(() => this.#hello(), HELLO_MS);
   }

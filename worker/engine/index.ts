@@ -1,4 +1,4 @@
-export { createControl, type ServedStore, serveAlone, storeErrorToWire } from './control.ts';
+export { createControl, type ServedStore, serveAlone } from './control.ts';
 export type { Engine } from './engine.ts';
 export { openEngine, openEngineOn } from './open-engine.ts';
 export type { EnginePlatform, StorageFigures } from './platform.ts';

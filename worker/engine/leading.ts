@@ -5,7 +5,7 @@
 import type { StoreError } from '../../src/base/store-error.ts';
 import type { EngineApi } from '../../src/protocol/engine-api.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
-import type { CommonMessage } from '../../src/protocol/tabs.ts';
+import type { CommonMessage, TabBuild } from '../../src/protocol/tabs.ts';
 import { awaitLock, LEASE_MS, Lease, leadingLockName } from '../tabs/index.ts';
 import { toStatus } from './control.ts';
 import { Followers } from './followers.ts';
@@ -25,8 +25,8 @@ export type LeadingOptions = {
   readonly page: PageSide;
   /** No other time of leading, of any tab, has this name. */
   readonly name: string;
-  /** Digest of this tab's definitions. */
-  readonly definitions: string;
+  /** Of this tab. */
+  readonly build: TabBuild;
   readonly say: (message: CommonMessage) => void;
   /** The engine can write nothing more: another tab has the store, or its storage has failed. */
   readonly onEnd: (leading: Leading, why: StoreError) => void;
@@ -109,12 +109,13 @@ export class Leading {
 
   /** Answers from now on: this tab's page, and those that follow. */
   serve(): StoreStatus {
-    const { shared, page, name, definitions, say } = this.#options;
+    const { shared, page, name, build, say } = this.#options;
     const engine = this.#engine!;
     const status = toStatus(engine.home, shared.options);
     if (this.#end !== undefined) throw this.#end;
-    page.serve(engine, shared.tab);
-    this.#followers = new Followers({ shared, engine, status, definitions, name });
+    const followers = new Followers({ shared, engine, status, build, name });
+    this.#followers = followers;
+    page.serve(engine, shared.tab, (listener) => followers.watchTabs(shared.tab, listener));
     say({ type: 'leader', leader: name });
     return status;
   }

@@ -4,9 +4,9 @@
  */
 import { errorToWire, type StoreError } from '../../src/base/store-error.ts';
 import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
-import { type ClientMessage, ERROR, OK, type ServerMessage } from '../../src/protocol/messages.ts';
+import { type ClientMessage, ERROR, LIVE_WINDOW, OK, type ServerMessage } from '../../src/protocol/messages.ts';
 import { LiveMirror, Unanswered } from '../tabs/index.ts';
-import { PortServer, type ServedPort } from './port-server.ts';
+import { PortServer, type ServedPort, type ServeOptions } from './port-server.ts';
 
 export class PageSide {
   readonly #port: MessagePort;
@@ -54,7 +54,7 @@ export class PageSide {
   }
 
   /** An engine of this tab answers from now on, also what was asked of others. `client` names the tab. */
-  serve(engine: EngineApi, client: string): void {
+  serve(engine: EngineApi, client: string, watchTabs: ServeOptions['watchTabs']): void {
     const port = this.#port;
     const served: ServedPort = {
       onmessage: null,
@@ -75,7 +75,7 @@ export class PageSide {
       engine.forgetAnswered(client, this.#unanswered.done);
       served.onmessage?.(event);
     };
-    this.#server = new PortServer(engine, served, { client, isOwn: true, backlog });
+    this.#server = new PortServer(engine, served, { client, isOwn: true, backlog, watchTabs });
   }
 
   #served: ServedPort | undefined;
@@ -100,13 +100,13 @@ export class PageSide {
     this.#port.postMessage(done);
   }
 
-  /** Nobody can go on: every call is told, now and later. */
+  /** Nobody can go on: the page is told, and every call, now and later. */
   failAll(error: StoreError): void {
     const wire = errorToWire(error);
     const fail = (ids: readonly number[]): void => {
       if (ids.length > 0) this.#port.postMessage(ids.map((id) => [id, ERROR, wire]));
     };
-    fail(this.#unanswered.ids);
+    fail([LIVE_WINDOW, ...this.#unanswered.ids]);
     this.#port.onmessage = ({ data }: MessageEvent<ClientMessage>) => fail(data[0].map(([, id]) => id));
   }
 

@@ -9,11 +9,11 @@
 import { decodeRows, encodeRows } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { errorToWire, StoreError } from '../../src/base/store-error.ts';
+import { VERSION } from '../../src/base/version.ts';
 import { toIndexSpec } from '../../src/protocol/collection-spec.ts';
 import type { Selector } from '../../src/protocol/definition.ts';
 import type {
   CallOrigin,
-  ChangeEvent,
   Durability,
   EngineApi,
   LongOptions,
@@ -34,6 +34,7 @@ import {
   type ClientMessage,
   ERROR,
   LIVE_WINDOW,
+  MIGRATIONS_OF_STORE,
   OK,
   type PlainUpdate,
   PROGRESS,
@@ -41,29 +42,20 @@ import {
   ROWS,
   type ServerMessage,
   STREAM_WINDOW,
+  TABS_OF_STORE,
   WAITS,
 } from '../../src/protocol/messages.ts';
 import { PENDING_NEWS } from '../../src/protocol/sync-worker.ts';
-import { compilePredicate, parseSelector } from '../query/index.ts';
+import type { TabInfo } from '../../src/protocol/tabs.ts';
 import { callInterrupted, transactionInterrupted } from '../tabs/index.ts';
 import { updateChecked } from './checked-update.ts';
 import { LivePort } from './live-port.ts';
-import {
-  abortedParked,
-  assertNamable,
-  closedMeanwhile,
-  EVENTS_WAITING_MAX,
-  eventsOverflow,
-  notInside,
-  PARKED_MAX,
-  tooManyParked,
-} from './port-errors.ts';
+import { abortedParked, assertNamable, closedMeanwhile, notInside, PARKED_MAX, tooManyParked } from './port-errors.ts';
 import { countOf, explain, isPipeline, open } from './port-reads.ts';
 import { RowExchange } from './row-exchange.ts';
+import { openSubscription } from './subscription.ts';
 import { TransactionPort } from './transaction-port.ts';
 
-/** The same as for results, where one event has up to two rows. */
-const CLONED_EVENTS_MAX = CLONED_ROWS_MAX / 2;
 /** Rows of the first chunk of a stream, which tells how large rows are. */
 const FIRST_CHUNK_ROWS = 128;
 
@@ -131,6 +123,8 @@ export type ServeOptions = {
   readonly isSync?: true;
   /** Messages that came before. */
   readonly backlog?: readonly ClientMessage[];
+  /** Absent where a store is its tab's alone. */
+  readonly watchTabs?: ((listener: (tabs: readonly TabInfo[]) => void) => () => void) | undefined;
 };
 
 export class PortServer {
@@ -139,6 +133,7 @@ export class PortServer {
   readonly #client: string | undefined;
   readonly #isOwn: true | undefined;
   readonly #isSync: true | undefined;
+  readonly #watchTabs: NonNullable<ServeOptions['watchTabs']>;
   readonly #running = new Map<number, Running>();
   readonly #live: LivePort;
   readonly #transactions: TransactionPort;
@@ -146,13 +141,14 @@ export class PortServer {
   /** Calls that wait for a migration. */
   #parked = 0;
 
-  constructor(engine: EngineApi, port: ServedPort, { client, isOwn, isSync, backlog = [] }: ServeOptions) {
+  constructor(engine: EngineApi, port: ServedPort, { client, isOwn, isSync, backlog = [], watchTabs }: ServeOptions) {
     this.#engine = engine;
     this.#port = port;
     this.#client = client;
     this.#isOwn = isOwn;
     this.#isSync = isSync;
     this.#transactions = new TransactionPort(engine, isSync);
+    this.#watchTabs = watchTabs ?? watchNoOther;
     this.#live = new LivePort(engine, (reply, bytes) => {
       if (bytes === undefined) this.#reply(reply);
       else this.#send([reply], bytes);
@@ -296,8 +292,9 @@ export class PortServer {
       case 'unmigrated':
         return this.#running.get(id)?.exchange?.fail(call[2], call[3], call[4]);
       case 'subscribe':
-        if (call[2] === '') return this.#watch(id, (tell) => engine.watchMigrations(tell));
+        if (call[2] === MIGRATIONS_OF_STORE) return this.#watch(id, (tell) => engine.watchMigrations(tell));
         if (call[2] === PENDING_NEWS) return this.#watch(id, (tell) => engine.watchPending(tell));
+        if (call[2] === TABS_OF_STORE) return this.#watch(id, this.#watchTabs);
         return this.#subscribe(id, call[2], call[3]);
       case 'live': {
         const [, , collection, query, options, kind] = call;
@@ -386,6 +383,7 @@ export class PortServer {
     });
   }
 
+  /** What is told of the store as a whole travels as one row. */
   #watch(id: number, watch: (tell: (news: object) => void) => () => void): void {
     const stop = watch((news) => this.#reply([id, ROWS, [news as Row], false, []]));
     this.#running.set(id, { cancel: () => this.#running.delete(id) && stop() });
@@ -432,49 +430,18 @@ export class PortServer {
   }
 
   #subscribe(id: number, collection: string, selector: Selector | undefined): void {
-    const matches = selector === undefined ? () => true : compilePredicate(parseSelector(selector));
-    const waiting: ChangeEvent[] = [];
-    let credit = STREAM_WINDOW;
-    const send = (): void => {
-      while (credit > 0 && waiting.length > 0) {
-        credit--;
-        this.#sendEvents(id, waiting.splice(0, CHUNK_ROWS_MAX));
-      }
-    };
-    const stop = this.#engine.subscribe(collection, (events) => {
-      for (const event of events) {
-        const { row, before } = event;
-        if ((row !== undefined && matches(row)) || (before !== undefined && matches(before))) waiting.push(event);
-      }
-      if (waiting.length > EVENTS_WAITING_MAX) {
-        running.cancel();
-        this.#fail(id, eventsOverflow(collection));
-      } else send();
-    });
-    const running: Running = {
-      cancel: () => {
-        stop();
-        waiting.length = 0;
+    const { stop, pull } = openSubscription(this.#engine, collection, selector, {
+      send: (events) => {
+        const reply: Reply = [id, ROWS, events, false, []];
+        if (events instanceof Uint8Array) this.#send([reply], events);
+        else this.#reply(reply);
+      },
+      fail: (error) => {
         this.#running.delete(id);
+        this.#fail(id, error);
       },
-      pull: () => {
-        credit++;
-        send();
-      },
-    };
-    this.#running.set(id, running);
-  }
-
-  #sendEvents(id: number, events: readonly ChangeEvent[]): void {
-    const rows = events as readonly Row[];
-    let bytes: Uint8Array | undefined;
-    try {
-      if (rows.length > CLONED_EVENTS_MAX) bytes = encodeRows(rows);
-    } catch {
-      // A row of the deepest kind is too deep as a part of an event.
-    }
-    if (bytes === undefined) this.#reply([id, ROWS, rows, false, []]);
-    else this.#send([[id, ROWS, bytes, false, []]], bytes);
+    });
+    this.#running.set(id, { cancel: () => this.#running.delete(id) && stop(), pull });
   }
 
   /** Streams an array that is there at once. */
@@ -648,3 +615,8 @@ function assertDurability(durability: Durability | undefined): void {
 }
 
 const partOf = (rows: readonly Row[]): RowsAhead => ({ rows, count: rows.length });
+
+function watchNoOther(listener: (tabs: readonly TabInfo[]) => void): () => void {
+  listener([{ id: '', isLeader: true, isOwn: true, version: VERSION }]);
+  return () => undefined;
+}

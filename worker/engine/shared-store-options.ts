@@ -23,10 +23,26 @@ export type SharedStoreOptions = {
 export const leaderName = (tab: string, term: number): string => `${tab}.${term}`;
 export const tabOf = (leader: string): string => leader.slice(0, leader.lastIndexOf('.'));
 
-export const differs = (name: string): StoreError =>
-  new StoreError('store/in-use', `Another tab has the store ${JSON.stringify(name)} open with other definitions.`, {
-    details: { name, reason: 'definitions' },
-    hint: 'Reload or close the other tabs: they run another version of the application.',
+export const isOutdated = (name: string): StoreError =>
+  new StoreError(
+    'store/outdated',
+    `A tab with another build of the application has the store ${JSON.stringify(name)}.`,
+    {
+      details: { name },
+      hint: 'Reload this page: it then runs the newest build. What was answered is stored.',
+    },
+  );
+
+export const isDestroyed = (name: string): StoreError =>
+  new StoreError('store/destroyed', `Another tab has destroyed the store ${JSON.stringify(name)}.`, {
+    details: { name },
+    hint: 'Open it again: it will be empty.',
+  });
+
+export const isHeld = (name: string): StoreError =>
+  new StoreError('store/in-use', 'Another tab has the store and keeps it: it was closed here, and not destroyed.', {
+    details: { name },
+    hint: 'Close it in the other tabs, open it again and destroy it then.',
   });
 
 export const isSilent = (name: string): StoreError =>

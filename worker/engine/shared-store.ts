@@ -7,22 +7,41 @@
  *
  * Here is only which role the tab has, and how it gets from one to the other.
  */
-import { crc32c } from '../../src/base/crc32c.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
-import type { CommonMessage } from '../../src/protocol/tabs.ts';
-import { awaitLock, commonChannelName, storeLockName, type TabChannel, tabLockName, tryLock } from '../tabs/index.ts';
+import type { CommonMessage, TabBuild } from '../../src/protocol/tabs.ts';
+import {
+  awaitLock,
+  buildOf,
+  canShare,
+  commonChannelName,
+  isNewer,
+  storeLockName,
+  type TabChannel,
+  tabLockName,
+  tryLock,
+} from '../tabs/index.ts';
 import type { ServedStore } from './control.ts';
 import { Following, KnownLeaders } from './following.ts';
 import { Leading } from './leading.ts';
 import { PageSide } from './page-side.ts';
-import { isSilent, leaderName, type SharedStoreOptions } from './shared-store-options.ts';
+import {
+  isDestroyed,
+  isHeld,
+  isOutdated,
+  isSilent,
+  leaderName,
+  type SharedStoreOptions,
+} from './shared-store-options.ts';
 
 /** How long a tab waits for the lock or a leader before its opening fails: longer than a frozen one is waited for. */
 const FOLLOW_TIMEOUT_MS = 25_000;
 /** How often a tab goes on after its storage has failed, within how long: then the cause is not a passing one. */
 const FAILURES_MAX = 3;
 const FAILURES_MS = 60_000;
+/** How long a tab that destroys the store waits for the others to let it go, and how often it asks them to. */
+const DESTROY_TIMEOUT_MS = 8_000;
+const DESTROY_SAID_MS = 150;
 /** Before that: others come first, and the browser gets over it. */
 const REOPEN_PAUSE_MS = 200;
 /** Failures after which the log is sound, and tells what was stored: opening it again goes on. */
@@ -44,7 +63,7 @@ export async function openSharedStore(shared: SharedStoreOptions): Promise<Serve
 
 class SharedStore implements ServedStore {
   #shared: SharedStoreOptions;
-  readonly #definitions: string;
+  readonly #build: TabBuild;
   /** Undefined while the tab is suspended: what is said there would end a page in the back/forward cache. */
   #common: TabChannel | undefined;
   readonly #page: PageSide;
@@ -69,13 +88,13 @@ class SharedStore implements ServedStore {
   #releaseTab: (() => void) | undefined;
   #onJoined: ((status: StoreStatus) => void) | undefined;
   #onRefused: ((error: StoreError) => void) | undefined;
+  #onLeading: (() => void) | undefined;
 
   constructor(shared: SharedStoreOptions) {
     this.#shared = shared;
     this.#tab = shared.tab;
     const { collections } = shared.options;
-    const text = new TextEncoder().encode(JSON.stringify(collections));
-    this.#definitions = `${text.length}-${crc32c(text)}`;
+    this.#build = buildOf(collections);
     this.#page = new PageSide(shared.port, collections);
   }
 
@@ -98,15 +117,35 @@ class SharedStore implements ServedStore {
   }
 
   async destroy(): Promise<void> {
-    if (this.#role !== 'leader' || this.#leading!.followers!.size > 0) {
+    const { setTimer, options, tab } = this.#shared;
+    let stopSaying = (): void => undefined;
+    // Whoever gets the lock next must hear it too.
+    const say = (): void => {
+      this.#say({ type: 'destroy', tab });
+      stopSaying = setTimer(say, DESTROY_SAID_MS);
+    };
+    say();
+    const hasStore = await this.#untilLeader();
+    stopSaying();
+    if (!hasStore) {
       await this.close();
-      throw new StoreError('store/in-use', 'Another tab has the store open: it was closed here, and not destroyed.', {
-        details: { name: this.#shared.options.name },
-        hint: 'Close it in the other tabs, open it again and destroy it then.',
-      });
+      throw isHeld(options.name);
     }
     this.#end();
     await this.#leading!.destroy().finally(() => this.#page.close());
+  }
+
+  /** Answers whether this tab leads, as soon as it does. */
+  #untilLeader(): Promise<boolean> {
+    const { setTimer } = this.#shared;
+    return new Promise((resolve) => {
+      if (this.#role === 'leader') return resolve(true);
+      const stopTimer = setTimer(() => resolve(false), DESTROY_TIMEOUT_MS);
+      this.#onLeading = () => {
+        stopTimer();
+        resolve(true);
+      };
+    });
   }
 
   /** A tab that is stopped must not have the store's lock, or be the next to get it. */
@@ -186,7 +225,7 @@ class SharedStore implements ServedStore {
       shared: this.#shared,
       page: this.#page,
       name: leaderName(this.#shared.tab, this.#terms),
-      definitions: this.#definitions,
+      build: this.#build,
       say: (message) => this.#say(message),
       onEnd: (leading, why) => {
         if (leading !== this.#leading) return;
@@ -202,6 +241,7 @@ class SharedStore implements ServedStore {
     this.#leading = leading;
     this.#known.epoch = leading.epoch;
     this.#role = 'leader';
+    this.#onLeading?.();
   }
 
   /** The engine here can write nothing more. Its tab goes on as a follower, and asks again what was not answered (T7). */
@@ -261,13 +301,14 @@ class SharedStore implements ServedStore {
       shared: this.#shared,
       page: this.#page,
       known: this.#known,
-      definitions: this.#definitions,
+      build: this.#build,
+      isOpening: () => this.#onJoined !== undefined,
       say: (message) => this.#say(message),
       onJoined: (status) => {
         this.#status = status;
         this.#onJoined?.(status);
       },
-      onRefused: (error) => this.#onRefused?.(error),
+      onRefused: (error) => this.#leaveTo(error),
       onLock: (release, how) => {
         heir = this.#createLeading();
         void this.#takeOver(heir, release, how);
@@ -301,8 +342,30 @@ class SharedStore implements ServedStore {
   // --- both ---
 
   #onCommon(message: CommonMessage): void {
-    if (this.#role === 'follower') this.#following!.onCommon(message);
+    const { name } = this.#shared.options;
+    if (message.type === 'destroy') this.#leaveTo(isDestroyed(name));
+    else if (message.type === 'hello' && this.#isOutdatedBy(message)) this.#leaveTo(isOutdated(name));
+    else if (this.#role === 'follower') this.#following!.onCommon(message);
     else if (message.type === 'hello' && this.#role === 'leader') this.#leading!.followers!.onHello(message);
+  }
+
+  /** Whether a tab that opens the store now cannot share it with this one, and comes first (T8). */
+  #isOutdatedBy(hello: Extract<CommonMessage, { type: 'hello' }>): boolean {
+    if (!hello.isOpening || canShare(hello, this.#build) || isNewer(this.#build, hello)) return false;
+    // Of two that open it at once and do not know better, one has to go on.
+    return this.#onJoined === undefined || isNewer(hello, this.#build) || hello.tab > this.#shared.tab;
+  }
+
+  /** Another tab is to have the store alone. What was answered is stored; the page is told, and every call. */
+  #leaveTo(error: StoreError): void {
+    if (this.#role === 'leader') {
+      this.#role = 'failed';
+      void this.#leading!.handOver().then(() => this.#fail(error));
+    } else if (this.#role === 'follower') {
+      this.#following!.end();
+      this.#fail(error);
+      this.#onRefused?.(error);
+    }
   }
 
   #say(message: CommonMessage): void {

@@ -1,3 +1,4 @@
+export { buildOf, canShare, isNewer } from './build-of.ts';
 export { callInterrupted, transactionInterrupted } from './interrupted.ts';
 export { LEASE_MS, LeaderWatch } from './leader-watch.ts';
 export { Lease } from './lease.ts';

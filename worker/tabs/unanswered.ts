@@ -8,13 +8,18 @@ import {
   type ClientMessage,
   ERROR,
   LIVE_WINDOW,
+  MIGRATIONS_OF_STORE,
   OK,
   type Reply,
   ROWS,
   type ServerMessage,
+  TABS_OF_STORE,
 } from '../../src/protocol/messages.ts';
 import { PENDING_NEWS } from '../../src/protocol/sync-worker.ts';
 import { callInterrupted, subscriptionInterrupted, transactionInterrupted } from './interrupted.ts';
+
+/** What is told of the store as a whole, and tells all of it each time. */
+const OF_STORE: ReadonlySet<string> = new Set([MIGRATIONS_OF_STORE, TABS_OF_STORE, PENDING_NEWS]);
 
 /** Calls that last until somebody ends them. */
 const STANDING: ReadonlySet<Call[0]> = new Set(['live', 'subscribe', 'migrate']);
@@ -113,7 +118,7 @@ export class Unanswered {
     }
     // Changes between the two leaders would be missing; what is not of rows is told as a whole.
     for (const [id, call] of this.#standing) {
-      if (call[0] === 'subscribe' && call[2] !== '' && call[2] !== PENDING_NEWS)
+      if (call[0] === 'subscribe' && !OF_STORE.has(call[2]))
         replies.push([id, ERROR, errorToWire(subscriptionInterrupted(call[2]))]);
     }
     for (const { open } of this.#kept) for (const [, id] of recalls) open.delete(id);

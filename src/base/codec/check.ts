@@ -25,7 +25,7 @@ function check(root: unknown, rootPath: string, row: number | undefined): void {
   const refuse = (reason: string, path: string, found: string): never => {
     throw new StoreError(`row/${reason}`, `Row ${row ?? ''} at '${path}': ${reason.replaceAll('-', ' ')} (${found}).`, {
       details: { row, path, found },
-      hint: 'Rows are plain objects of null, booleans, numbers, strings, dates, binary, arrays and plain objects.',
+      hint: 'Rows are plain objects of JSON values, dates and binary.',
     });
   };
 
