@@ -154,6 +154,16 @@ test.each(['leader', 'follower'])('destroyed by a %s, a store is gone for all ta
   expect(await settled(world, next.rows.count())).toBe(0);
 });
 
+test('destroying goes on while channels lose what is said', async () => {
+  for (let seed = 60; seed < 80; seed++) {
+    const origin = createOrigin(seed);
+    const { world } = origin;
+    const tabs = [await open(origin, 'a'), await open(origin, 'b'), await open(origin, 'c')];
+    world.faults = { ...world.faults, lost: 0.6 };
+    expect(await settled(world, tabs[1]!.store.destroy(), 10_000)).toBe(undefined);
+  }
+});
+
 test('every tab knows which there are and who leads, under each leader', async () => {
   const origin = createOrigin(51);
   const { world } = origin;
@@ -188,4 +198,7 @@ test('every tab knows which there are and who leads, under each leader', async (
   const both = (own: string): string =>
     ['b', 'c'].map((id) => `${id}${id === leader ? ' leads' : ''}${id === own ? ' own' : ''}`).join(', ');
   expect([shown(1), shown(2)]).toEqual([both('b'), both('c')]);
+  world.kill(lives[leader === 'b' ? 2 : 1]!);
+  await world.run(1_000);
+  expect(shown(leader === 'b' ? 1 : 2)).toBe(`${leader} leads own`);
 });
