@@ -21,7 +21,7 @@ const failures = [];
 const env = { ...process.env, SIM_SHRINK: 'no' };
 
 try {
-  for (const entry of ['src', 'worker', 'test', 'package.json', 'tsconfig.json', '.ci']) {
+  for (const entry of ['src', 'worker', 'server', 'test', 'package.json', 'tsconfig.json', '.ci']) {
     cpSync(join(root, entry), join(copy, entry), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));

@@ -4,6 +4,7 @@
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RelayOptions } from '../../server/index.ts';
+import { RowDocument } from '../../worker/documents/index.ts';
 import { collection, index } from '../engine/engine-fixture.ts';
 import { type Device, setFields } from '../server/device.ts';
 import { type RunningFixture, startRelay } from '../server/relay-fixture.ts';
@@ -158,6 +159,22 @@ test('[R3] a row that holds what cannot travel is not overwritten by what others
   expect(await two.row('a')).toEqual({ id: 'a', text: '\ud800', n: 1, own: true });
   await two.put({ id: 'a', text: 'fits', n: 1, own: true });
   expect(await converged(one, two)).toEqual([{ id: 'a', text: 'fits', n: 2, own: true }]);
+});
+
+test('[R1] [R19] a change that comes before what it changes waits for it, and is not taken for a deleted row', async () => {
+  const [one, other] = [await online(), await relay.device()];
+  const document = new RowDocument({ name: { collection: 'tasks', key: 'a' }, types: {}, clientId: 7 });
+  const first = document.put({ id: 'a', n: 1 })!;
+  const second = document.put({ id: 'a', n: 2 })!;
+  const third = document.put({ id: 'a', n: 3 })!;
+  for (const [at, update] of [third, second].entries())
+    await other.push(at + 1, [{ collection: 'tasks', key: 'a', update }]);
+  await tell(other, 3, setFields('b', { id: 'b' }));
+  await until(async () => (await one.row('b')) !== undefined, 'what came after it');
+  expect(await one.row('a')).toBeUndefined();
+  await other.push(4, [{ collection: 'tasks', key: 'a', update: first }]);
+  await until(async () => (await one.row('a'))?.['n'] === 3, 'the row');
+  expect(await one.hidden('outbox')).toEqual([]);
 });
 
 test('[PULL-4] a delivery that is lost is noticed and asked for', async () => {

@@ -103,7 +103,7 @@ test('[R1] [R7] [PUSH-1] a worker that is killed before it hears of the acknowle
   const [batch] = await batches();
   expect(batch).toMatchObject({ writer: entry!['writer'], writerSequence: 1 });
   device.killSync();
-  await device.page.put('$sync.outbox', [entry!]);
+  await device.inside.put('$sync.outbox', [entry!]);
   await device.startSync(relay.url);
   await device.saved();
   expect(await batches()).toHaveLength(1);

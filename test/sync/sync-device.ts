@@ -7,7 +7,6 @@ import { Link } from '../../src/client/link.ts';
 import type { CollectionSpec } from '../../src/protocol/definition.ts';
 import { decodeRelayMessage, encodeMessage, type RelayMessage } from '../../src/protocol/sync/index.ts';
 import {
-  HIDDEN_COLLECTIONS,
   SYNC_CHANGES,
   SYNC_META,
   SYNC_OUTBOX,
@@ -16,7 +15,7 @@ import {
   type SyncStatus,
 } from '../../src/protocol/sync-worker.ts';
 import type { Engine } from '../../worker/engine/index.ts';
-import { PortServer } from '../../worker/engine/port-server.ts';
+import { PortServer, type ServeOptions } from '../../worker/engine/port-server.ts';
 import { createMemoryImage, type MemoryImage } from '../../worker/storage/index.ts';
 import type { SocketEvents, SyncPlatform } from '../../worker/sync/platform.ts';
 import { SyncSession } from '../../worker/sync/session.ts';
@@ -52,9 +51,10 @@ export class SyncDevice {
   engine!: Engine;
   /** As the page has it. */
   page!: StoreClient;
+  /** What the application does not see. What is written through it is not marked. */
+  inside!: StoreClient;
   session: SyncSession | undefined;
   readonly #options: DeviceOptions;
-  #marks = 0;
   #heard: ((bytes: Uint8Array) => void) | undefined;
   #closers: (() => void)[] = [];
 
@@ -75,19 +75,20 @@ export class SyncDevice {
   }
 
   async openEngine(): Promise<void> {
-    const specs = this.#options.specs ?? this.collections.map(({ name, key }) => collection(name, [], { key }));
-    const hidden = HIDDEN_COLLECTIONS.map((name) => collection(name));
-    this.engine = await openOnImage(this.image, [...specs, ...hidden]);
-    this.page = this.#connect();
-    const last = await this.page.find(SYNC_CHANGES, {}, { sort: { id: -1 }, limit: 1 });
-    this.#marks = Math.max(this.#marks, (last[0]?.['id'] as number) ?? 0);
+    const specs = this.collections.map(({ name, key, fields }) => {
+      const given = this.#options.specs?.find((spec) => spec.name === name) ?? collection(name, [], { key });
+      return { ...given, sync: true, fields };
+    });
+    this.engine = await openOnImage(this.image, specs);
+    this.page = this.#connect({});
+    this.inside = this.#connect({ isSync: true });
   }
 
   async startSync(url: string = this.#options.url!): Promise<SyncSession> {
     const platform = this.#options.platform ?? nodeSyncPlatform();
     const session = new SyncSession({
       platform: { ...platform, openSocket: (to, events) => platform.openSocket(to, this.#listen(events)) },
-      store: this.#connect(),
+      store: this.#connect({ isSync: true }),
       storeName: 'app',
       url,
       collections: this.collections,
@@ -109,21 +110,25 @@ export class SyncDevice {
     return { onOpen: () => events.onOpen(), onFrame, onClose: (code, reason) => events.onClose(code, reason) };
   }
 
+  /** As a browser that is killed: what was answered is in the image, and nothing else of it goes on. */
+  async crash(): Promise<void> {
+    this.killSync();
+    for (const close of this.#closers.splice(0)) close();
+    await this.openEngine();
+  }
+
   /** As a worker that is ended at once: what it had begun at the engine is rolled back. */
   killSync(): void {
     this.session?.stop();
     this.session = undefined;
-    for (const close of this.#closers.splice(1)) close();
+    for (const close of this.#closers.splice(2)) close();
   }
 
   /** One row, as it is and as it becomes. */
-  async change(key: Key, become: (row: Row) => Row): Promise<void> {
-    this.#marks += 1;
-    const id = this.#marks;
-    await this.page.transaction(async (tx) => {
-      const [row] = await tx.getMany('tasks', [key]);
-      await tx.put('tasks', [become(row!)]);
-      await tx.put(SYNC_CHANGES, [{ id, rows: [['tasks', key]], isWhole: true }]);
+  change(key: Key, become: (row: Row) => Row, name = 'tasks'): Promise<void> {
+    return this.page.transaction(async (tx) => {
+      const [row] = await tx.getMany(name, [key]);
+      if (row !== undefined) await tx.put(name, [become(row)]);
     });
   }
 
@@ -133,30 +138,23 @@ export class SyncDevice {
   }
 
   /** Takes from one row and gives to another. */
-  async transfer(from: string, to: string, amount: number): Promise<void> {
-    this.#marks += 1;
-    const id = this.#marks;
-    await this.page.transaction(async (tx) => {
-      const [giver, taker] = (await tx.getMany('tasks', [from, to])) as { id: string; amount: number }[];
-      await tx.put('tasks', [
+  transfer(from: string, to: string, amount: number, name = 'tasks'): Promise<void> {
+    return this.page.transaction(async (tx) => {
+      const [giver, taker] = (await tx.getMany(name, [from, to])) as { id: string; amount: number }[];
+      await tx.put(name, [
         { ...giver, amount: giver!.amount - amount },
         { ...taker, amount: taker!.amount + amount },
       ]);
-      const rows = [from, to].map((key) => ['tasks', key]);
-      await tx.put(SYNC_CHANGES, [{ id, rows, isWhole: true }]);
     });
   }
 
-  /** One commit of the application, marked as the engine marks it. */
-  async write(...writes: readonly LocalWrite[]): Promise<void> {
-    await this.page.transaction(async (tx) => {
+  /** One commit of the application. */
+  write(...writes: readonly LocalWrite[]): Promise<void> {
+    return this.page.transaction(async (tx) => {
       for (const [name, key, row] of writes) {
         if (row === undefined) await tx.delete(name, [key]);
         else await tx.put(name, [row]);
       }
-      this.#marks += 1;
-      const rows = writes.map(([name, key]) => [name, key]);
-      await tx.put(SYNC_CHANGES, [{ id: this.#marks, rows, isWhole: true }]);
     });
   }
 
@@ -174,7 +172,7 @@ export class SyncDevice {
 
   hidden(name: 'changes' | 'states' | 'outbox' | 'meta'): Promise<readonly Row[]> {
     const names = { changes: SYNC_CHANGES, states: SYNC_STATES, outbox: SYNC_OUTBOX, meta: SYNC_META };
-    return this.page.find(names[name]);
+    return this.inside.find(names[name]);
   }
 
   /** What the application would be told is not saved. */
@@ -197,9 +195,9 @@ export class SyncDevice {
     await this.engine.close();
   }
 
-  #connect(): StoreClient {
+  #connect(options: ServeOptions): StoreClient {
     const { port1, port2 } = new MessageChannel();
-    const server = new PortServer(this.engine, port2 as never, { isSync: true });
+    const server = new PortServer(this.engine, port2 as never, options);
     const link = new Link(port1, createPlatform(), () => {});
     this.#closers.push(() => {
       server.stop();

@@ -115,9 +115,9 @@ test('[R10] a session that fails is followed by another one, as long as the engi
   const { device, worker, told } = await open((id) => ({ type: 'token', id, token: 'right' }));
   await until(is(told, 'online'), 'the connection');
   // An entry that is none: the fold cannot read it.
-  await device.page.put('$sync.changes', [{ id: 1, rows: 'damaged', isWhole: true }]);
+  await device.inside.put('$sync.changes', [{ id: 1, rows: 'damaged', isWhole: true }]);
   await until(() => told.at(-1)?.reason?.code === 'collection/invalid-key', 'the failure');
-  await device.page.delete('$sync.changes', [1]);
+  await device.inside.delete('$sync.changes', [1]);
   await device.put({ id: 'a', n: 1 });
   await device.saved();
   expect(worker.status.connection).toBe('online');

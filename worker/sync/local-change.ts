@@ -32,6 +32,8 @@ function encodedLength(id: string): number {
  * document has: the rest of the row is not what others have. Answers the update, if there is one.
  */
 export function putLocal(document: RowDocument, row: Row | undefined, held: Held | undefined): Uint8Array | undefined {
+  // Nothing is there on either side: it was deleted, or the beginning of its document has not come yet.
+  if (row === undefined && readDocument(document) === undefined) return undefined;
   if (held === undefined) return document.put(row);
   const base = held.base ?? undefined;
   if (deepEqual(base, row)) return undefined;

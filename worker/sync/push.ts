@@ -30,6 +30,8 @@ const FRAME_OVERHEAD = 64;
 const CHANGE_OVERHEAD = 24;
 /** Below it a frame is not made smaller. */
 const PART_BYTES_MIN = 16 * 1024;
+/** A batch that is neither acknowledged nor refused, while beats come: something was lost on the way. */
+const ACK_TIMEOUT_MS = 60_000;
 /** Before something that was refused is sent again, when the relay names no time. */
 const RETRY_MS = 1_000;
 
@@ -57,6 +59,7 @@ export class Outgoing {
   #underWayBytes = 0;
   #partBytesMax = 0;
   #stopPause: (() => void) | undefined;
+  #stopAckTimer: (() => void) | undefined;
   #gapAt = -1;
   #isRunning = false;
   #isWanted = false;
@@ -83,6 +86,7 @@ export class Outgoing {
     this.#pass = undefined;
     this.#underWay.clear();
     this.#underWayBytes = 0;
+    this.#watchAcks();
   }
 
   /** There may be something to send, or room for it. */
@@ -107,6 +111,7 @@ export class Outgoing {
       this.#forget(number, known);
       this.#acked.push(known.head.id);
     }
+    this.#watchAcks();
     if (!this.#isDeleting) this.#deleteAcked().catch((error) => this.#events.failed(error));
     this.wake();
   }
@@ -116,6 +121,7 @@ export class Outgoing {
     const known = this.#underWay.get(number);
     if (refuse.about !== FRAME.push || known === undefined) return;
     this.#forget(number, known);
+    this.#watchAcks();
     const { head } = known;
     switch (refuse.code) {
       case 'rate-limited':
@@ -188,17 +194,24 @@ export class Outgoing {
   }
 
   async #sendParts(entry: OutboxEntry, parts: readonly (readonly RowChange[])[], pass: Pass): Promise<void> {
+    // While it was read the connection has ended, or everything is to be sent again.
+    if (this.#pass !== pass) return;
     const { writer, sequence } = entry;
-    const bytes = entry.changes.length;
-    this.#underWay.set(numberOf(writer, sequence), { head: entry, bytes, parts: parts.length });
-    this.#underWayBytes += bytes;
+    const number = numberOf(writer, sequence);
+    const sent: UnderWay = { head: entry, bytes: entry.changes.length, parts: parts.length };
+    this.#underWay.set(number, sent);
+    this.#underWayBytes += sent.bytes;
     pass.sentUpTo = entry.id;
+    if (this.#stopAckTimer === undefined) this.#watchAcks();
     for (const [at, changes] of parts.entries()) {
       const size = changes.reduce((sum, { update }) => sum + update.length + CHANGE_OVERHEAD, FRAME_OVERHEAD);
       const pause = this.#pace.take(size);
       if (pause !== undefined) await pause;
-      // The connection has ended, or begins anew: what is left of the batch is nobody's.
-      if (this.#pass !== pass) return;
+      if (this.#pass !== pass) {
+        // What is left of the batch is nobody's: it is sent again from its beginning.
+        if (this.#underWay.get(number) === sent) this.#forget(number, sent);
+        return;
+      }
       this.#send({ type: 'push', writer, sequence, hasMore: at < parts.length - 1, changes });
     }
   }
@@ -258,6 +271,14 @@ export class Outgoing {
       if (entry !== undefined) outbox.noteRefused(entry);
       this.wake();
     });
+  }
+
+  /** From the last acknowledgement on. */
+  #watchAcks(): void {
+    this.#stopAckTimer?.();
+    const { platform } = this.#context;
+    this.#stopAckTimer =
+      this.#underWay.size === 0 ? undefined : platform.setTimer(() => this.#events.restart(), ACK_TIMEOUT_MS);
   }
 
   #settle(work: Promise<void>): void {

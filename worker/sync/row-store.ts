@@ -31,8 +31,8 @@ export async function loadRows(
     else own.push(key);
   }
   const reading = [...keys].map(async ([collection, own]) => [collection, await tx.getMany(collection, own)] as const);
-  const states = await tx.getMany(SYNC_STATES, [...names.keys()]);
-  const rows = new Map(await Promise.all(reading));
+  const [states, ...read] = await Promise.all([tx.getMany(SYNC_STATES, [...names.keys()]), ...reading]);
+  const rows = new Map(read);
   const places = new Map<string, number>();
   const loaded = new Map<string, LoadedRow>();
   let at = 0;
