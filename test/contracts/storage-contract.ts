@@ -297,6 +297,19 @@ function describeTrim(use: () => Fixture): void {
       expect(await lsns(storage)).toEqual([8, 9, 10]);
     });
 
+    test.each([
+      [7, 0],
+      [7, 3],
+      [7, 7],
+      [3, 7],
+      [1000, 9],
+    ])('[B18] [T2] up to %i, without the first %i', async (upTo, after) => {
+      const { storage } = use();
+      await storage.log.append(records(1, 10));
+      await storage.log.trim(toLsn(upTo), toLsn(after));
+      expect(await lsns(storage)).toEqual(range(1, 10).filter((lsn) => lsn > upTo || lsn <= after));
+    });
+
     test('[B18] an empty log', async () => {
       await use().storage.log.trim(toLsn(5));
       expect(await lsns(use().storage)).toEqual([]);

@@ -45,7 +45,7 @@ export function interceptStorage(inner: Storage, intercept: Intercept): Storage 
     log: {
       append: (batch) => intercept('log.append', () => log.append(batch)),
       read: (after, limit) => intercept('log.read', () => log.read(after, limit)),
-      trim: (upTo) => intercept('log.trim', () => log.trim(upTo)),
+      trim: (upTo, after) => intercept('log.trim', () => log.trim(upTo, after)),
       quarantine: (after) => intercept('log.quarantine', () => log.quarantine(after)),
     },
     pages: {

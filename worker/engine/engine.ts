@@ -76,6 +76,8 @@ export type EngineParts = {
   readonly options: EngineOptions;
   readonly platform: EnginePlatform;
   readonly nextLsn: Lsn;
+  /** An older writer may live, and wake. */
+  readonly isStolen: boolean;
   /** Frees the store's lock. */
   readonly release: () => void;
   /** Nothing more is written. Before anybody else is told. */
@@ -107,7 +109,7 @@ export class Engine implements EngineApi {
   #life: EngineState = 'opening';
   #poison: StoreError | undefined;
 
-  constructor({ storage, recovered, epoch, options, platform, nextLsn, release, onPoisoned }: EngineParts) {
+  constructor({ storage, recovered, epoch, options, platform, nextLsn, isStolen, release, onPoisoned }: EngineParts) {
     this.#storage = storage;
     this.#options = options;
     this.#platform = platform;
@@ -123,6 +125,7 @@ export class Engine implements EngineApi {
       generation: recovered.generation,
       epoch,
       storedLsn: recovered.lastLsn,
+      fencedLsn: isStolen ? nextLsn : undefined,
       logBytes: recovered.logBytes,
       logFrames: recovered.report.framesKept,
       mode: options.unstable?.checkpoint ?? 'automatic',

@@ -88,6 +88,7 @@ export async function openEngineOn(
       options,
       platform,
       nextLsn: toLsn(recovered.lastLsn + 1),
+      isStolen,
       release,
       onPoisoned,
     });

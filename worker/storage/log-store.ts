@@ -39,8 +39,8 @@ export interface LogStore {
    * `limit` records means the end of the log.
    */
   read(after: Lsn, limit: number): Promise<readonly LogRecord[]>;
-  /** Deletes records with an LSN of at most `upTo`. Safe to repeat. */
-  trim(upTo: Lsn): Promise<void>;
+  /** Deletes records with an LSN above `after` and of at most `upTo`. Safe to repeat. */
+  trim(upTo: Lsn, after?: Lsn): Promise<void>;
   /**
    * Moves all records with an LSN above `after` out of the log, in one transaction, so that they neither replay nor
    * collide, and keeps their bytes (B7: nothing is destroyed). Answers how many there were.

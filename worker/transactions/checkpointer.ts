@@ -2,7 +2,7 @@
  * Decides when the log is taken up into pages, and does it. A checkpoint writes the stored state of all trees with the
  * new log floor in one transaction (B8); only then is the log trimmed and are blobs deleted, both safe to repeat.
  */
-import { toBlobId, toLsn } from '../../src/base/ids.ts';
+import { type Lsn, toBlobId, toLsn } from '../../src/base/ids.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { type CheckpointResult, writeCheckpoint } from '../pages/index.ts';
 import type { Storage } from '../storage/index.ts';
@@ -40,6 +40,8 @@ export type CheckpointerOptions = {
   readonly generation: number;
   readonly epoch: number;
   readonly storedLsn: number;
+  /** Records up to this one stay in the log's store: what an older writer that wakes would append collides with them (T2). */
+  readonly fencedLsn: Lsn | undefined;
   readonly logBytes: number;
   readonly logFrames: number;
   /** `manual`: only when asked. */
@@ -194,7 +196,7 @@ export class Checkpointer {
     this.logFrames -= logFrames;
     this.checkpoints += 1;
     try {
-      await storage.log.trim(toLsn(floor));
+      await storage.log.trim(toLsn(floor), this.#options.fencedLsn);
       if (free.blobs.length > 0) {
         space.deletions += 1;
         await storage.blobs.delete(free.blobs.map(toBlobId));

@@ -69,12 +69,14 @@ export class IdbLogStore implements LogStore {
     });
   }
 
-  trim(upTo: Lsn): Promise<void> {
-    return this.#connection.write({
+  async trim(upTo: Lsn, after?: Lsn): Promise<void> {
+    if (after !== undefined && after >= upTo) return;
+    await this.#connection.write({
       stores: LOG,
       durability: 'relaxed',
       work: (scope) => {
-        scope.store('log').delete(this.#keyRange.upperBound(upTo));
+        const range = after === undefined ? this.#keyRange.upperBound(upTo) : this.#keyRange.bound(after, upTo, true);
+        scope.store('log').delete(range);
         scope.commitNow();
       },
     });

@@ -60,8 +60,10 @@ export class SortedRecords {
     return this.#lsns.slice(from, from + limit);
   }
 
-  deleteUpTo(lsn: number): void {
-    for (const gone of this.#lsns.splice(0, this.#indexAfter(lsn))) this.#bytesByLsn.delete(gone);
+  deleteUpTo(lsn: number, after = 0): void {
+    const from = this.#indexAfter(after);
+    const count = Math.max(0, this.#indexAfter(lsn) - from);
+    for (const gone of this.#lsns.splice(from, count)) this.#bytesByLsn.delete(gone);
   }
 
   deleteAfter(lsn: number): void {

@@ -82,8 +82,8 @@ class MemoryLogStore implements LogStore {
     return log.lsnsAfter(after, limit).map((lsn) => ({ lsn: toLsn(lsn), bytes: log.get(lsn)!.slice() }));
   }
 
-  async trim(upTo: Lsn): Promise<void> {
-    this.#access.open().log.deleteUpTo(upTo);
+  async trim(upTo: Lsn, after?: Lsn): Promise<void> {
+    this.#access.open().log.deleteUpTo(upTo, after);
   }
 
   async quarantine(after: Lsn): Promise<number> {

@@ -130,8 +130,8 @@ export class TailedLog implements LogStore {
     return [...stored, ...this.#waitingAfter(from, limit - stored.length)];
   }
 
-  async trim(upTo: Lsn): Promise<void> {
-    await this.#store.trim(upTo);
+  async trim(upTo: Lsn, after?: Lsn): Promise<void> {
+    await this.#store.trim(upTo, after);
     this.#drop(upTo);
   }
 
