@@ -28,7 +28,8 @@ const ENDS_SPREAD = 3;
 const PAUSE_MS_MAX = 700;
 /** Longer than any call may take. */
 const SETTLE_MS = 40_000;
-const CRASH_MS = 3_000;
+/** The driver hears late of a renderer that ended, on a busy machine. */
+const CRASH_MS = 20_000;
 
 export type HistoryOptions = {
   readonly context: BrowserContext;

@@ -65,7 +65,7 @@ export const MUTATIONS = [
   {
     name: 'do not trim the log',
     file: 'worker/transactions/checkpointer.ts',
-    from: 'await storage.log.trim(toLsn(floor));',
+    from: 'await storage.log.trim(toLsn(floor), this.#options.fencedLsn);',
     to: '',
     test: 'test/engine/growth.test.ts',
   },
