@@ -619,6 +619,8 @@ export const MUTATIONS = [
     from: 'closeCode >= 4400 && closeCode <= 4499',
     to: 'closeCode === 4400',
     test: 'test/sync/connection.test.ts',
+  },
+  {
     name: 'trim the fence away',
     file: 'worker/transactions/checkpointer.ts',
     from: 'await storage.log.trim(toLsn(floor), this.#options.fencedLsn);',
