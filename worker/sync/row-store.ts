@@ -26,9 +26,7 @@ export async function loadRows(
   const keys = new Map<string, Key[]>();
   for (const { collection, key } of names.values()) {
     if (!collections.has(collection)) continue;
-    const own = keys.get(collection);
-    if (own === undefined) keys.set(collection, [key]);
-    else own.push(key);
+    addTo(keys, collection, key);
   }
   const reading = [...keys].map(async ([collection, own]) => [collection, await tx.getMany(collection, own)] as const);
   const [states, ...read] = await Promise.all([tx.getMany(SYNC_STATES, [...names.keys()]), ...reading]);
@@ -60,8 +58,8 @@ export async function storeRows(tx: StoreVerbs, writes: readonly RowWrite[]): Pr
   const put = new Map<string, RowWrite[]>();
   for (const write of writes) {
     const { collection, key } = write.name;
-    if (write.row === undefined) gone.set(collection, [...(gone.get(collection) ?? []), key]);
-    else put.set(collection, [...(put.get(collection) ?? []), write]);
+    if (write.row === undefined) addTo(gone, collection, key);
+    else addTo(put, collection, write);
   }
   // What is deleted may hold a value of a unique index that another row has now.
   await Promise.all([...gone].map(([collection, keys]) => tx.delete(collection, keys)));
@@ -96,3 +94,9 @@ async function putAll(
 /** Of a row that the collection does not take; anything else ends the transaction. */
 const isRowRefusal = (error: unknown): error is StoreError =>
   error instanceof StoreError && /^(collection|codec|index)\//.test(error.code) && error.code !== 'collection/unknown';
+
+function addTo<T>(lists: Map<string, T[]>, name: string, value: T): void {
+  const list = lists.get(name);
+  if (list === undefined) lists.set(name, [value]);
+  else list.push(value);
+}
