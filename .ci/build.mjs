@@ -28,12 +28,14 @@ const SOURCES = [
 ];
 
 /** Bundlers of our users look for exactly this text to find the worker. */
-const WORKER_LITERAL = "new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })";
+const WORKER_LITERALS = ['worker', 'sync-worker'].map(
+  (name) => `new Worker(new URL('./${name}.js', import.meta.url), { type: 'module' })`,
+);
 /** Of the same length, so that source maps stay right when it is put back. */
-const WORKER_MARK = `${'__COLLECTION_STORE_WORKER'.padEnd(WORKER_LITERAL.length - 2, '_')}()`;
+const markOf = (literal) => `${'__COLLECTION_STORE_WORKER'.padEnd(literal.length - 2, '_')}()`;
 
 /** Files of `src/client` that the client imports when they are used. */
-const PARTS = ['transaction', 'lifecycle'];
+const PARTS = ['transaction', 'lifecycle', 'sync'];
 
 /** Entry points for frameworks, and what each of them imports. */
 const BINDINGS = { react: 'react', vue: 'vue', svelte: 'svelte/store', solid: 'solid-js' };
@@ -46,7 +48,7 @@ const RELAY_PACKAGES = [/^node:/, /^(classic-level|ws|yjs)$/, /^(lib0|y-protocol
  * no interface of the platform or of a dependency knows them.
  */
 const INTERNAL_NAMES =
-  /^(platform|wallClock|setTimer|yieldTask|createKey|pendingCount|deadline|waits|owner|onAbort|onRows|onLive|request|post|pull|drain|refuse|lost|link|column|shape|answer|promise|cells|more|isOurs|cancel|parent)$/;
+  /^(platform|wallClock|setTimer|yieldTask|createKey|inFlight|deadline|waits|owner|onAbort|onRows|onLive|request|post|pull|drain|refuse|lost|link|column|shape|answer|promise|cells|more|isOurs|cancel|parent|thread)$/;
 const MINIFY = { compress: true, mangle: true, codegen: { removeWhitespace: true } };
 
 const MODULES_LISTED_MAX = 15;
@@ -69,10 +71,16 @@ export async function build() {
       parts: PARTS,
     }),
     ...PARTS.map((name) =>
-      bundle({ entry: `src/client/${name}.ts`, file: `dist/${name}.js`, external: [], keepsWorkerCall: false }),
+      bundle({
+        entry: `src/client/${name}.ts`,
+        file: `dist/${name}.js`,
+        external: ['rxjs'],
+        keepsWorkerCall: name === 'sync',
+      }),
     ),
     bundle({ entry: 'src/index.ts', file: 'dist/standalone.js', external: [], keepsWorkerCall: true }),
     bundle({ entry: 'worker/main.ts', file: 'dist/worker.js', external: [], keepsWorkerCall: false }),
+    bundle({ entry: 'worker/sync-main.ts', file: 'dist/sync-worker.js', external: [], keepsWorkerCall: false }),
     ...Object.entries(BINDINGS).map(([name, framework]) =>
       bundle({ entry: `src/${name}/index.ts`, file: `dist/${name}.js`, external: [framework], keepsWorkerCall: false }),
     ),
@@ -130,13 +138,21 @@ async function bundle({ entry, file, external, keepsWorkerCall, isMeasured = fal
         output: {
           codeSplitting: false,
           comments: false,
-          minify: { ...MINIFY, ...(keepsWorkerCall ? { mangleProps: { include: INTERNAL_NAMES } } : {}) },
+          minify: {
+            ...MINIFY,
+            ...(keepsWorkerCall && !entry.endsWith('sync.ts') ? { mangleProps: { include: INTERNAL_NAMES } } : {}),
+          },
         },
       },
     },
   });
-  if (keepsWorkerCall && !readFileSync(join(ROOT, file), 'utf8').includes(WORKER_LITERAL)) {
-    throw new Error(`${file} has lost the text ${WORKER_LITERAL}, which bundlers look for.`);
+  if (!keepsWorkerCall) return;
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  // A part has its own worker, the client has the first; with everything inside there are both.
+  const [own, ofPart] = WORKER_LITERALS;
+  const expected = entry.endsWith('sync.ts') ? [ofPart] : parts.length > 0 ? [own] : WORKER_LITERALS;
+  for (const literal of expected) {
+    if (!text.includes(literal)) throw new Error(`${file} has lost the text ${literal}, which bundlers look for.`);
   }
 }
 
@@ -149,12 +165,14 @@ function keepWorkerCall() {
     name: 'keep-worker-call',
     enforce: 'pre',
     transform(code, id) {
-      if (!code.includes(WORKER_LITERAL) || id.includes('node_modules')) return undefined;
-      return { code: code.replace(WORKER_LITERAL, WORKER_MARK), map: null };
+      const literal = WORKER_LITERALS.find((each) => code.includes(each));
+      if (literal === undefined || id.includes('node_modules')) return undefined;
+      return { code: code.replace(literal, markOf(literal)), map: null };
     },
     generateBundle(_options, files) {
       for (const file of Object.values(files)) {
-        if (file.type === 'chunk') file.code = file.code.replace(WORKER_MARK, WORKER_LITERAL);
+        if (file.type !== 'chunk') continue;
+        for (const literal of WORKER_LITERALS) file.code = file.code.replace(markOf(literal), literal);
       }
     },
   };
@@ -204,7 +222,8 @@ async function emitTypes() {
     const text = readFileSync(path, 'utf8');
     writeFileSync(path, text.replace(/((?:from |import\()['"]\.[^'"]*)\.ts(?=['"])/g, '$1.js'));
   }
-  writeFileSync(join(DIST, 'worker.d.ts'), '/** The worker is an entry point: it exports nothing. */\nexport {};\n');
+  for (const name of ['worker', 'sync-worker'])
+    writeFileSync(join(DIST, `${name}.d.ts`), '/** The worker is an entry point: it exports nothing. */\nexport {};\n');
 }
 
 async function buildDemo() {

@@ -6,10 +6,11 @@ export type { Change, Collection, IndexBuild } from './client/collection.ts';
 export type { CollectionOf, Definitions } from './client/definitions.ts';
 export type { CallOptions } from './client/link.ts';
 export type { Delta } from './client/live-query.ts';
-export { openStore, type StoreOptions } from './client/open-store.ts';
+export { type OpenedStore, openStore, type StoreOptions } from './client/open-store.ts';
 export type { FindOptions, Query } from './client/query.ts';
 export type { RowProblem } from './client/row-problem.ts';
 export type { Store, VerifyOptions } from './client/store.ts';
+export type { StoreSync, SyncOptions, SyncState } from './client/sync.ts';
 export type { CollectionInside, Savepoint, Transaction, TransactionOptions } from './client/transaction.ts';
 export type {
   Durability,
@@ -22,7 +23,9 @@ export type {
   RecoveryReport,
   VerifyReport,
 } from './protocol/engine-api.ts';
+export type { FieldType } from './protocol/field-types.ts';
 export type { StoreStatus } from './protocol/store-status.ts';
+export type { HeldRow, Refusal, SyncStatus } from './protocol/sync-worker.ts';
 export type { TabInfo } from './protocol/tabs.ts';
 export type { ChangesFor, Condition, OperatorsFor, SelectorFor, SortFor } from './schema/arguments.ts';
 export {

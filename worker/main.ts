@@ -16,7 +16,7 @@ import { hasBroadcastChannel, openBroadcastChannel } from './tabs/index.ts';
 const { now, random, setTimer, yieldTask } = createPlatform();
 
 // Synchronously: the page's first message is waiting already.
-const control = createControl(openStore);
+const control = createControl(openStore, (message) => postMessage(message));
 expose(control);
 addEventListener('message', ({ data }) => control.lifecycle(data));
 

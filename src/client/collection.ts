@@ -1,5 +1,5 @@
 /** A collection as an application has it. Every call answers a promise that settles; none throws. */
-import { BehaviorSubject, Observable } from 'rxjs';
+import { BehaviorSubject, type Observable } from 'rxjs';
 import { assertRow } from '../base/codec/index.ts';
 import type { Key, Row } from '../base/row.ts';
 import { StoreError } from '../base/store-error.ts';
@@ -16,13 +16,12 @@ import type { LongOptions, LongWriteOptions, WriteOptions } from './call-options
 import { checkRows } from './checked-update.ts';
 import { type CollectionContext, LONG_TIMEOUT_MS, NO_TIMEOUT } from './collection-context.ts';
 import { type CallOptions, callBack, type RequestOptions } from './link.ts';
-import { endOf } from './live-query.ts';
 import { prepareRow, Refusal } from './prepare-row.ts';
 import { type FindOptions, Query } from './query.ts';
 import type { RowProblem } from './row-problem.ts';
 import { collectRows } from './row-stream.ts';
 import { copyArgument, copyRow } from './snapshot.ts';
-import { subscribe } from './subscription.ts';
+import { newsOf, subscribe } from './subscription.ts';
 
 /** A change, with the collection's own types. */
 export type Change<T, K = Key> = Omit<ChangeEvent, 'key' | 'row' | 'before'> & {
@@ -46,9 +45,7 @@ export class Collection<T extends object = AnyRow, In = T, K extends Key = Key, 
   /** Made by a store. */
   constructor(context: CollectionContext) {
     this.#context = context;
-    this.changes$ = new Observable((subscriber) =>
-      subscribe(context, undefined, (event) => subscriber.next(event as Change<T, K>), endOf(subscriber)),
-    );
+    this.changes$ = newsOf(context);
   }
 
   /** Stores a new document and answers it, with its key. A present key is refused (`collection/duplicate-key`). */

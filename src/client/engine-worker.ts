@@ -6,12 +6,11 @@ import type { StoreStatus } from '../protocol/store-status.ts';
 
 /** What a store needs of its worker. */
 export type EngineWorker = {
+  readonly thread: Worker;
   /** `options` as the application gave them, without its functions. */
   open(options: unknown, port: MessagePort): Promise<StoreStatus>;
   close(): Promise<void>;
   destroy(): Promise<void>;
-  /** Ends it at once, whatever it is doing. */
-  terminate(): void;
 };
 
 /** Starts at once: the script loads while the caller goes on, and the first call waits in the worker's queue. */
@@ -26,6 +25,7 @@ export function startWorker(create: (() => Worker) | undefined, onLost: (cause: 
     () => {},
   );
   return {
+    thread: worker,
     open: (options, port) =>
       answerOf(
         control.open(options, transfer(port, [port])).catch((error) => {
@@ -36,7 +36,6 @@ export function startWorker(create: (() => Worker) | undefined, onLost: (cause: 
       ),
     close: () => answerOf(control.close()),
     destroy: () => answerOf(control.destroy()),
-    terminate: () => worker.terminate(),
   };
 }
 

@@ -84,7 +84,8 @@ export class Link {
   readonly platform: Platform;
   readonly #port: MessagePort;
   readonly #onError: (error: StoreError) => void;
-  readonly #pending = new Map<number, Pending>();
+  /** Calls that have not settled. */
+  readonly inFlight: Map<number, Pending> = new Map();
   #queue: Pending[] = [];
   #lastId = 0;
   /** Why later calls are refused. */
@@ -101,11 +102,6 @@ export class Link {
     port.onmessage = ({ data }: MessageEvent<ServerMessage>) => {
       for (const reply of data) this.#receive(reply);
     };
-  }
-
-  /** Calls that have not settled. */
-  get pendingCount(): number {
-    return this.#pending.size;
   }
 
   /** Sends a call; resolves with its answer. */
@@ -147,7 +143,7 @@ export class Link {
       pending.onAbort = () => this.#abort(pending);
       signal.addEventListener('abort', pending.onAbort);
     }
-    this.#pending.set(id, pending);
+    this.inFlight.set(id, pending);
     this.#setDeadline(pending, pending.timeoutMs);
     if (this.#queue.push(pending) === 1) queueMicrotask(this.#flush);
     return pending;
@@ -177,7 +173,7 @@ export class Link {
   /** Resolves when no call is pending, or `timeoutMs` later. Call `refuse` first: calls that come later are not waited for. */
   async drain(timeoutMs: number): Promise<void> {
     const waiting: Promise<unknown>[] = [];
-    for (const pending of this.#pending.values()) {
+    for (const pending of this.inFlight.values()) {
       const { call, onLive, onRows, deadline, promise } = pending;
       // It goes on after the next opening, and calls that wait for it are refused.
       if (call[0] === 'migrate') this.cancel(pending, this.#end);
@@ -206,7 +202,7 @@ export class Link {
     this.#port.close();
     this.#stopSweep?.();
     this.#queue = [];
-    for (const pending of [...this.#pending.values()]) {
+    for (const pending of [...this.inFlight.values()]) {
       this.#settle(pending);
       pending.refuse(error);
     }
@@ -250,9 +246,8 @@ export class Link {
     pending.refuse(
       error instanceof StoreError
         ? attributed(error, owner, rows, answer)
-        : new StoreError('call/not-cloneable', `An argument of ${name} cannot be sent.`, {
+        : new StoreError('call/not-cloneable', `An argument of ${name} is not plain data.`, {
             details: { collection: owner?.name, call: name },
-            hint: 'Arguments are plain data.',
             cause: error,
           }),
     );
@@ -261,10 +256,10 @@ export class Link {
   #receive(reply: Reply): void {
     if (reply[1] === LIVE) {
       const rows = toRows(reply[2]);
-      for (const step of reply[3]) this.#pending.get(step[0])?.onLive?.(step, rows);
+      for (const step of reply[3]) this.inFlight.get(step[0])?.onLive?.(step, rows);
       return this.post(['pull', LIVE_WINDOW]);
     }
-    const pending = this.#pending.get(reply[0]);
+    const pending = this.inFlight.get(reply[0]);
     if (!pending) return reply[1] === ERROR ? this.#onError(errorFromWire(reply[2])) : undefined;
     try {
       this.#take(pending, reply);
@@ -311,7 +306,7 @@ export class Link {
   #settle(pending: Pending): boolean {
     if (pending.state === 'settled') return false;
     pending.state = 'settled';
-    this.#pending.delete(pending.call[1]);
+    this.inFlight.delete(pending.call[1]);
     if (pending.onAbort !== undefined) pending.options?.signal?.removeEventListener('abort', pending.onAbort);
     return true;
   }
@@ -340,7 +335,7 @@ export class Link {
     this.#sweepAt = Number.POSITIVE_INFINITY;
     const now = this.platform.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const pending of [...this.#pending.values()]) {
+    for (const pending of [...this.inFlight.values()]) {
       if (pending.deadline <= now) this.cancel(pending, timeoutError(pending));
       else next = Math.min(next, pending.deadline);
     }

@@ -5,6 +5,7 @@ import { StoreError } from '../base/store-error.ts';
 import { createUuid7 } from '../base/uuid.ts';
 import type { Durability } from '../protocol/engine-api.ts';
 import type { StoreStatus } from '../protocol/store-status.ts';
+import type { PENDING_NEWS, PendingNews } from '../protocol/sync-worker.ts';
 import { isStandardSchema } from '../schema/standard-schema.ts';
 import { Collection } from './collection.ts';
 import type { Definitions } from './definitions.ts';
@@ -12,6 +13,8 @@ import { startWorker } from './engine-worker.ts';
 import { Link, within } from './link.ts';
 import { offerMigration } from './migration.ts';
 import { type Store, StoreBase, timeoutError } from './store.ts';
+import { newsOf } from './subscription.ts';
+import type { StoreSync, SyncedStoreOptions, SyncOptions } from './sync.ts';
 
 export type StoreOptions<C extends Definitions> = {
   /** One store of a name per origin; its tabs share it. */
@@ -32,6 +35,8 @@ export type StoreOptions<C extends Definitions> = {
   readonly timeoutMs?: number | undefined;
   /** For pages that must load the worker's file from elsewhere. */
   readonly worker?: (() => Worker) | undefined;
+  /** Synchronises all collections that do not say `sync: false`. The store then has `sync`. */
+  readonly sync?: SyncOptions | undefined;
 };
 
 const OPEN_TIMEOUT_MS = 30_000;
@@ -41,16 +46,17 @@ const OPEN_TIMEOUT_MS = 30_000;
  */
 const POISONS = /^(engine.[ps]|store.[od])/;
 
+/** `S` is undefined for a store that is opened without `sync`. */
+export type OpenedStore<C extends Definitions, S> = Store<C> &
+  (S extends SyncOptions ? { readonly sync: StoreSync } : unknown);
+
 /** Opens a store, or creates it. Rejects with a `StoreError`; then nothing is left running. */
-export async function openStore<const C extends Definitions>(options: StoreOptions<C>): Promise<Store<C>> {
-  const {
-    name,
-    collections,
-    worker: create,
-    durability = 'relaxed',
-    timeoutMs = OPEN_TIMEOUT_MS,
-  } = options ?? ({} as StoreOptions<C>);
-  const status = new BehaviorSubject<StoreStatus>({ state: 'opening', reasons: [], durability });
+export async function openStore<const C extends Definitions, S extends SyncOptions | undefined = undefined>(
+  options: StoreOptions<C> & { readonly sync?: S },
+): Promise<OpenedStore<C, S>> {
+  const { name, collections, worker: create, timeoutMs = OPEN_TIMEOUT_MS } = options ?? ({} as StoreOptions<C>);
+  // Nobody has the store before it has a status.
+  const status = new BehaviorSubject({} as StoreStatus);
   const poison = ({ code, message }: StoreError): void => {
     if (status.value.state !== 'closed')
       status.next({ ...status.value, state: 'poisoned', reasons: [`${code}: ${message}`] });
@@ -72,7 +78,7 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
     });
     poison(error);
     link.close(error);
-    worker.terminate();
+    worker.thread.terminate();
     fail(error);
   });
   // A wrong timeout is refused by the worker, like all other options.
@@ -81,34 +87,41 @@ export async function openStore<const C extends Definitions>(options: StoreOptio
   try {
     const opening = Promise.race([worker.open(toPlainOptions(options), port2), failed]);
     status.next(await within(platform, opening, waitMs, late));
+    const createKey = createUuid7(platform.wallClock, platform.random);
+    const contexts = Object.entries(collections).map(([collection, definition]) => {
+      const { key = 'id', schema } = definition;
+      const context = { name: collection, key, schema: isStandardSchema(schema) ? schema : undefined, link, createKey };
+      if (definition.migrations) offerMigration(context, definition);
+      return context;
+    });
+    const bind = (tx?: number) =>
+      new Map(contexts.map((context) => [context.name, new Collection({ ...context, tx })]));
+    const request = link.request.bind(link);
+    const transaction: StoreBase<C>['transaction'] = async (run, more) => {
+      const { transact } = await import('./transaction.ts');
+      return transact(bind, request, platform, platform.setTimer, StoreError, run, more);
+    };
+    const store = new StoreBase<C>(name, link, worker, status, bind(), transaction) as OpenedStore<C, S>;
+    if (options.sync) {
+      const { addSync } = await import('./sync.ts');
+      const news = newsOf<PendingNews>({ link, name: '$sync' satisfies typeof PENDING_NEWS, key: '' });
+      addSync(store, options as SyncedStoreOptions, worker.thread, news, request);
+    }
+    return store;
   } catch (cause) {
     const error =
       cause instanceof StoreError
         ? cause
         : new StoreError('engine/bug', `Store ${name} cannot be opened: ${cause}`, { cause });
     link.close(error);
-    worker.terminate();
+    worker.thread.terminate();
     throw error;
   }
-
-  const createKey = createUuid7(platform.wallClock, platform.random);
-  const contexts = Object.entries(collections).map(([collection, definition]) => {
-    const { key = 'id', schema } = definition;
-    const context = { name: collection, key, schema: isStandardSchema(schema) ? schema : undefined, link, createKey };
-    if (definition.migrations) offerMigration(context, definition);
-    return context;
-  });
-  const bind = (tx?: number) => new Map(contexts.map((context) => [context.name, new Collection({ ...context, tx })]));
-  const transaction: StoreBase<C>['transaction'] = async (run, more) => {
-    const { transact } = await import('./transaction.ts');
-    return transact(bind, link.request.bind(link), platform, platform.setTimer, StoreError, run, more);
-  };
-  return new StoreBase<C>(name, link, worker, status, bind(), transaction) as Store<C>;
 }
 
 /** Options without what is the page's own: the worker checks the rest. */
 function toPlainOptions(options: Partial<StoreOptions<Definitions>> | undefined): unknown {
-  const { worker, collections, ...rest } = options ?? {};
+  const { worker, collections, sync, ...rest } = options ?? {};
   const entries = Object.entries(collections ?? {}).map(([name, definition]) => [
     name,
     isStandardSchema(definition?.schema) || definition?.migrations
@@ -119,5 +132,9 @@ function toPlainOptions(options: Partial<StoreOptions<Definitions>> | undefined)
         }
       : definition,
   ]);
-  return { ...rest, collections: typeof collections === 'object' ? Object.fromEntries(entries) : collections };
+  return {
+    ...rest,
+    sync: sync && { ...sync, token: 0, worker: 0 },
+    collections: typeof collections === 'object' ? Object.fromEntries(entries) : collections,
+  };
 }

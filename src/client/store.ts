@@ -1,5 +1,5 @@
 /** A store as an application has it: its collections, its state, its end. */
-import { type BehaviorSubject, Observable } from 'rxjs';
+import type { BehaviorSubject, Observable } from 'rxjs';
 import { StoreError } from '../base/store-error.ts';
 import type { Health, Migration, VerifyReport } from '../protocol/engine-api.ts';
 import { MIGRATIONS_OF_STORE, TABS_OF_STORE } from '../protocol/messages.ts';
@@ -11,8 +11,7 @@ import { LONG_TIMEOUT_MS } from './collection-context.ts';
 import type { CollectionOf, Definitions, RowsOf } from './definitions.ts';
 import type { EngineWorker } from './engine-worker.ts';
 import { type CallOptions, type Link, within } from './link.ts';
-import { endOf } from './live-query.ts';
-import { subscribe } from './subscription.ts';
+import { newsOf } from './subscription.ts';
 import type { Transaction, TransactionOptions } from './transaction.ts';
 
 export type Store<C extends Definitions = Definitions> = StoreBase<C> & {
@@ -60,12 +59,8 @@ export class StoreBase<C extends Definitions = Definitions> {
     this.#worker = worker;
     this.#status = status;
     this.status$ = status.asObservable();
-    const watch = (name: string): Observable<never> =>
-      new Observable((subscriber) =>
-        subscribe({ link, name, key: '' }, undefined, (state) => subscriber.next(state as never), endOf(subscriber)),
-      );
-    this.migrations$ = watch(MIGRATIONS_OF_STORE);
-    this.tabs$ = watch(TABS_OF_STORE);
+    this.migrations$ = newsOf({ link, name: MIGRATIONS_OF_STORE, key: '' });
+    this.tabs$ = newsOf({ link, name: TABS_OF_STORE, key: '' });
     this.transaction = transaction;
     this.#collections = collections;
     for (const [property, value] of collections) Object.defineProperty(this, property, { value, enumerable: true });
@@ -121,14 +116,16 @@ export class StoreBase<C extends Definitions = Definitions> {
     this.#link.refuse(closed);
     try {
       // Closing has nothing left to do; destroying can no longer be done.
-      if (lost !== undefined && how === 'close') return;
-      if (lost !== undefined) throw lost;
+      if (lost) {
+        if (how === 'close') return;
+        throw lost;
+      }
       await this.#link.drain(CLOSE_TIMEOUT_MS);
       const late = (): StoreError => timeoutError(how, this.name, CLOSE_TIMEOUT_MS);
       await within(platform, this.#worker[how](), CLOSE_TIMEOUT_MS, late);
     } finally {
       this.#link.close(closed);
-      this.#worker.terminate();
+      this.#worker.thread.terminate();
       this.#status.next({ ...this.#status.value, state: 'closed', reasons: [] });
       this.#status.complete();
     }

@@ -23,3 +23,14 @@ export type Answer<T> = { readonly value?: T; readonly error?: StoreErrorWire };
 
 /** A message of its own to the worker: what happens to the page. */
 export type LifecycleMessage = { readonly lifecycle: 'suspend' | 'resume' };
+
+/**
+ * Messages of their own about the sync worker, which lives while its tab leads. The page asks to be told of leading, and
+ * hands over the engine's end of each sync worker's port with the term that it is for.
+ */
+export type SyncPortMessage =
+  | { readonly sync: 'watch' }
+  | { readonly sync: 'port'; readonly term: number; readonly port: MessagePort };
+
+/** From the engine's worker, at once and with each change: a number of its own for each time of leading, 0 in between. */
+export type LeadingMessage = { readonly leading: number };

@@ -14,7 +14,7 @@ export function toRelays(sync: unknown): readonly Relay[] {
     });
   };
   if (typeof sync !== 'object' || sync === null || Array.isArray(sync)) return refuse('relays', 'must be an array');
-  checkOptions(sync, ['relays', 'token'], [], 'store', { option: 'sync' });
+  checkOptions(sync, ['relays', 'token', 'worker'], [], 'store', { option: 'sync' });
   const { relays } = sync as { readonly relays?: unknown };
   if (!Array.isArray(relays) || relays.length === 0) return refuse('relays', 'must be an array of at least one relay');
   if (relays.length > RELAYS_MAX) refuse('relays', `must not be more than ${RELAYS_MAX}`);

@@ -1,5 +1,6 @@
 /** `defineCollection`: what an application says about a collection. Checked when a store is opened with it. */
 import type { Key } from '../base/row.ts';
+import type { FieldType } from '../protocol/field-types.ts';
 import type { SelectorFor } from './arguments.ts';
 import type { Path } from './paths.ts';
 import type { SchemaInput, SchemaOutput, StandardSchema } from './standard-schema.ts';
@@ -37,6 +38,10 @@ export type DefinitionInput<T, KeyField extends string, Schema> = {
   readonly version?: number | undefined;
   /** By version: what makes a document of it from one of the version before. The key must stay. */
   readonly migrations?: { readonly [version: number]: (row: AnyRow) => object | Promise<object> } | undefined;
+  /** Whether it is synchronised. Default: whether the store is opened with relays. `false`: it never leaves the device. */
+  readonly sync?: boolean | undefined;
+  /** Types of fields in which what several devices change at once is merged; of all others the later change stays. */
+  readonly fields?: { readonly [Field in keyof T & string]?: FieldType } | undefined;
 };
 
 declare const types: unique symbol;
@@ -55,8 +60,9 @@ export type Typed<T, In, KeyField extends string> = {
 };
 
 // biome-ignore-start lint/suspicious/noExplicitAny: any definition will do.
-export type AnyDefinition = Omit<DefinitionInput<AnyRow, string, any>, 'indexes'> & {
+export type AnyDefinition = Omit<DefinitionInput<AnyRow, string, any>, 'indexes' | 'fields'> & {
   readonly indexes?: readonly any[] | undefined;
+  readonly fields?: any;
 } & Typed<any, any, any>;
 // biome-ignore-end lint/suspicious/noExplicitAny: any definition will do.
 

@@ -93,7 +93,7 @@ describe('messages', () => {
     await reply([1, OK, undefined], [3, OK, undefined]);
     expect(await good).toEqual({ id: 'good' });
     expect(await read).toBeUndefined();
-    expect(link.pendingCount).toBe(0);
+    expect(link.inFlight.size).toBe(0);
   });
 
   test('[CALL-2] an argument that cannot be cloned rejects its own call only', async () => {
@@ -114,7 +114,7 @@ describe('answers', () => {
     const b = get('b');
     await reply([2, OK, { id: 'b' }], [9, OK, 1], [1, OK, { id: 'a' }], [1, OK, { id: 'again' }]);
     expect([await a, await b]).toEqual([{ id: 'a' }, { id: 'b' }]);
-    expect(link.pendingCount).toBe(0);
+    expect(link.inFlight.size).toBe(0);
   });
 
   test('[CALL-5] an error arrives with code, details and hint, and names the collection', async () => {
@@ -154,14 +154,14 @@ describe('[T6] every call settles', () => {
     expect(platform.timerCount).toBe(1);
     await settled();
     platform.advance(49);
-    expect(link.pendingCount).toBe(3);
+    expect(link.inFlight.size).toBe(3);
     platform.advance(1);
     expect(facts(await short)).toEqual({ code: 'call/timeout', collection: 'tasks', call: 'get', timeoutMs: 50 });
     platform.advance(30_000);
     const error = await long;
     expect(facts(error)).toEqual({ code: 'call/timeout', collection: 'tasks', call: 'put', timeoutMs: 30_000 });
     expect(error.hint).toContain('unknown');
-    expect(link.pendingCount).toBe(1);
+    expect(link.inFlight.size).toBe(1);
     expect(platform.timerCount).toBe(0);
     link.close(new StoreError('engine/lost', 'Lost.'));
     expect((await refusal(never)).code).toBe('engine/lost');
@@ -181,7 +181,7 @@ describe('[T6] every call settles', () => {
     expect(await a).toBeUndefined();
     platform.advance(60_000);
     expect(platform.timerCount).toBe(0);
-    expect(link.pendingCount).toBe(0);
+    expect(link.inFlight.size).toBe(0);
   });
 
   test('[T6] the end of the link rejects what is under way and what comes later', async () => {
@@ -191,7 +191,7 @@ describe('[T6] every call settles', () => {
     link.close(new StoreError('store/closed', 'Closed.'));
     expect((await before).code).toBe('engine/lost');
     expect((await refusal(get('b'))).code).toBe('engine/lost');
-    expect(link.pendingCount).toBe(0);
+    expect(link.inFlight.size).toBe(0);
     expect(platform.timerCount).toBe(0);
   });
 });
@@ -206,7 +206,7 @@ describe('signals', () => {
     expect((await refusal(write)).code).toBe('call/aborted');
     await settled();
     expect(messages).toEqual([]);
-    expect(link.pendingCount).toBe(0);
+    expect(link.inFlight.size).toBe(0);
   });
 
   test('[CALL-4] a read under way rejects at once and is cancelled', async () => {

@@ -19,7 +19,7 @@ afterAll(() => installation.remove());
 test('holds the built files, their declarations and the documents, and nothing else', () => {
   const unexpected = installation.files.filter(
     (path) =>
-      !/^dist\/((index|transaction|lifecycle|standalone|worker|react|vue|svelte|solid|relay|collection-store)\.js(\.map)?|worker\.d\.ts|(relay-)?types\/.*\.d\.ts)$/.test(
+      !/^dist\/((index|transaction|lifecycle|sync|standalone|worker|sync-worker|react|vue|svelte|solid|relay|collection-store)\.js(\.map)?|(sync-)?worker\.d\.ts|(relay-)?types\/.*\.d\.ts)$/.test(
         path,
       ) && !DOCUMENTS.includes(path),
   );
@@ -31,6 +31,9 @@ test('holds the built files, their declarations and the documents, and nothing e
     'dist/standalone.js',
     'dist/worker.js',
     'dist/worker.d.ts',
+    'dist/sync.js',
+    'dist/sync-worker.js',
+    'dist/sync-worker.d.ts',
     'dist/types/index.d.ts',
     'dist/relay.js',
     'dist/collection-store.js',
@@ -149,9 +152,11 @@ const STRICT = {
 };
 
 test('the worker call stands in the client as bundlers look for it', async () => {
-  for (const name of ['index.js', 'standalone.js']) {
+  const calls = { 'index.js': ['worker'], 'sync.js': ['sync-worker'], 'standalone.js': ['worker', 'sync-worker'] };
+  for (const [name, workers] of Object.entries(calls)) {
     const text = await readFile(join(installation.folder, 'node_modules/collection-store/dist', name), 'utf8');
-    expect(text).toContain("new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })");
+    for (const worker of workers)
+      expect(text).toContain(`new Worker(new URL('./${worker}.js', import.meta.url), { type: 'module' })`);
   }
 });
 

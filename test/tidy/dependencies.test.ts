@@ -66,12 +66,23 @@ test('[S12] nothing that a user installs runs a script, and nothing else brings 
 
 test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S12] built files import what they should', () => {
   // What is imported when it is used stands beside it.
-  expect(imports('index.js').toSorted()).toEqual(['./lifecycle.js', './transaction.js', 'comlink', 'rxjs']);
+  expect(imports('index.js').toSorted()).toEqual([
+    './lifecycle.js',
+    './sync.js',
+    './transaction.js',
+    'comlink',
+    'rxjs',
+  ]);
   expect(imports('transaction.js')).toEqual([]);
   expect(imports('lifecycle.js')).toEqual([]);
   expect(textOf('dist/transaction.js')).not.toMatch(/StoreError/);
   expect(imports('standalone.js')).toEqual([]);
   expect(imports('worker.js')).toEqual([]);
+  expect(imports('sync.js')).toEqual(['rxjs']);
+  expect(imports('sync-worker.js')).toEqual([]);
+  // It is parsed at each opening.
+  expect(textOf('dist/worker.js')).not.toMatch(/Yjs/);
+  expect(textOf('dist/sync-worker.js')).toMatch(/Yjs/);
   const ofRelay = imports('relay.js').filter((name) => !name.startsWith('node:'));
   expect(ofRelay.toSorted()).toEqual(['classic-level', 'lib0/encoding', 'ws', 'yjs']);
   expect(imports('collection-store.js').filter((name) => !name.startsWith('node:'))).toEqual(['./relay.js']);

@@ -28,9 +28,9 @@ const OWNERS_BY_GLOBAL: Readonly<Record<string, readonly string[]>> = {
   scheduler: PLATFORM,
   indexedDB: IDB,
   IDBKeyRange: IDB,
-  navigator: [...PLATFORM, ...IDB, 'worker/storage/opfs/', 'worker/tabs/'],
+  navigator: [...PLATFORM, ...IDB, 'worker/storage/opfs/', 'worker/tabs/', 'src/client/sync.ts'],
   localStorage: PLATFORM,
-  BroadcastChannel: ['worker/tabs/'],
+  BroadcastChannel: ['worker/tabs/', 'src/client/sync.ts'],
   SharedWorker: NOBODY,
   Worker: ['src/client/'],
   fetch: NOBODY,
@@ -97,7 +97,7 @@ test('[P2] [canary] uses are found behind globalThis and not in words, members, 
 });
 
 test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S10] no built file makes code from text', () => {
-  const wrong = ['index.js', 'standalone.js', 'worker.js', ...BINDINGS].flatMap((name) => {
+  const wrong = ['index.js', 'sync.js', 'standalone.js', 'worker.js', 'sync-worker.js', ...BINDINGS].flatMap((name) => {
     const path = `dist/${name}`;
     const file = ts.createSourceFile(path, readFileSync(join(ROOT, path), 'utf8'), ts.ScriptTarget.Latest, true);
     const bad = globalsOf(file).filter((found) => found.name === 'eval' || found.name === 'Function');

@@ -1,6 +1,12 @@
 /** What the page may ask of its worker as a whole: open, close, destroy. */
 import { errorToWire, StoreError } from '../../src/base/store-error.ts';
-import type { Answer, EngineControl, LifecycleMessage } from '../../src/protocol/control.ts';
+import type {
+  Answer,
+  EngineControl,
+  LeadingMessage,
+  LifecycleMessage,
+  SyncPortMessage,
+} from '../../src/protocol/control.ts';
 import type { EngineApi, EngineOptions } from '../../src/protocol/engine-api.ts';
 import { toEngineOptions } from '../../src/protocol/engine-options.ts';
 import type { StoreStatus } from '../../src/protocol/store-status.ts';
@@ -14,6 +20,10 @@ export interface ServedStore {
   /** Stores what is not stored yet, and ends the port. Calls that wait for their commit still get their answers. */
   close(): Promise<void>;
   destroy(): Promise<void>;
+  /** `listener` is told at once, and with each change: a number for each time of leading, 0 in between. */
+  watchLeading?(listener: (term: number) => void): void;
+  /** Serves a sync worker as long as this term lasts; closes the port when it does not, or no more. */
+  serveSync?(port: MessagePort, term: number): void;
   /** The page is about to be stopped, or goes on. */
   suspend?(): void;
   resume?(): void;
@@ -22,6 +32,7 @@ export interface ServedStore {
 /** One store for one page, opened with what the page's application has said. */
 export function createControl(
   openStore: (options: EngineOptions, port: MessagePort) => Promise<ServedStore>,
+  tell: (message: LeadingMessage) => void = () => undefined,
 ): EngineControl & { lifecycle(raw: unknown): void } {
   let store: ServedStore | undefined;
   const end = async (how: 'close' | 'destroy'): Promise<void> => {
@@ -46,20 +57,40 @@ export function createControl(
     destroy: () => answered(() => end('destroy')),
     /** Takes any message to the worker. */
     lifecycle(raw) {
-      const { lifecycle } = (raw ?? {}) as Partial<LifecycleMessage>;
+      const { lifecycle, sync, ...handed } = (raw ?? {}) as Partial<LifecycleMessage & SyncPortMessage>;
+      if (sync === 'watch') store?.watchLeading?.((leading) => tell({ leading }));
+      if (sync === 'port') serveSync(store, handed as Extract<SyncPortMessage, { sync: 'port' }>);
       if (lifecycle === 'suspend') store?.suspend?.();
       else if (lifecycle === 'resume') store?.resume?.();
     },
   };
 }
 
+function serveSync(
+  store: ServedStore | undefined,
+  { port, term }: { readonly port: MessagePort; readonly term: number },
+): void {
+  if (store?.serveSync === undefined) port.close();
+  else store.serveSync(port, term);
+}
+
 /** An engine of this page alone. */
 export async function serveAlone(engine: EngineApi, options: EngineOptions, port: MessagePort): Promise<ServedStore> {
   const stop = servePort(engine, port);
+  let stopSync: (() => void) | undefined;
+  const end = (): void => {
+    stopSync?.();
+    stop();
+  };
   return {
     status: toStatus(engine.home, options),
-    close: () => engine.close().finally(stop),
-    destroy: () => engine.destroy().finally(stop),
+    watchLeading: (listener) => listener(1),
+    serveSync(syncPort) {
+      stopSync?.();
+      stopSync = servePort(engine, syncPort, { isSync: true });
+    },
+    close: () => engine.close().finally(end),
+    destroy: () => engine.destroy().finally(end),
   };
 }
 

@@ -11,6 +11,7 @@ import { toStatus } from './control.ts';
 import { Followers } from './followers.ts';
 import type { StoreHold } from './open-engine.ts';
 import type { PageSide } from './page-side.ts';
+import { servePort } from './port-server.ts';
 import { lockStolen, type SharedStoreOptions } from './shared-store-options.ts';
 
 /** How long an engine may take to store the last of it, and to let its storage go, before its lock is given back anyway. */
@@ -30,6 +31,8 @@ export type LeadingOptions = {
   readonly say: (message: CommonMessage) => void;
   /** The engine can write nothing more: another tab has the store, or its storage has failed. */
   readonly onEnd: (leading: Leading, why: StoreError) => void;
+  /** It answers no more. */
+  readonly onStop: () => void;
 };
 
 export class Leading {
@@ -38,6 +41,8 @@ export class Leading {
   #release: (() => void) | undefined;
   #engine: EngineApi | undefined;
   #followers: Followers | undefined;
+  #stopSync: (() => void) | undefined;
+  #isStopped = false;
   /** Why nothing more can be written. */
   #end: StoreError | undefined;
 
@@ -120,6 +125,14 @@ export class Leading {
     return status;
   }
 
+  /** A sync worker of this tab. The one before it has ended. */
+  serveSync(port: MessagePort): void {
+    this.#stopSync?.();
+    this.#stopSync = undefined;
+    if (this.#isStopped || this.#engine === undefined) port.close();
+    else this.#stopSync = servePort(this.#engine, port, { isSync: true });
+  }
+
   /** Stores what is not stored yet, answers this tab's page, and gives the lock back. */
   async close(): Promise<void> {
     this.#stop();
@@ -172,6 +185,10 @@ export class Leading {
   #stop(): void {
     this.#lease.end();
     this.#followers?.end();
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#stopSync?.();
+    this.#options.onStop();
   }
 
   #onPoisoned(error: StoreError): void {

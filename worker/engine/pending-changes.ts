@@ -42,7 +42,7 @@ export class PendingChanges {
     this.#isSynced = isSynced;
   }
 
-  /** Told once it is known, then of each change. */
+  /** Told once it is known, then of each change; of a change that comes while it is counted, that there is one. */
   watch(listener: Listener): () => void {
     this.#listeners.add(listener);
     if (!this.#isSynced()) listener({ pending: 0, unsynced: [] });
@@ -56,8 +56,8 @@ export class PendingChanges {
     if (!this.#isStale) return;
     this.#isStale = false;
     for (const wake of [...this.#waiters]) wake();
-    if (!this.#isCounted) return;
-    const news = this.#news;
+    // Still counting: something was changed, and that much is certain.
+    const news = this.#isCounted ? this.#news : { ...this.#news, pending: Math.max(1, this.#pending) };
     for (const listener of [...this.#listeners]) listener(news);
   }
 
@@ -181,5 +181,5 @@ async function drain(cursor: RowCursor, take: (row: Row) => void): Promise<void>
 const refused = ({ code, message }: Refusal, entries: number): StoreError =>
   new StoreError('sync/refused', `The relay has refused changes of this store: ${message}`, {
     details: { code, entries },
-    hint: 'They are kept here. store.sync.unsynced$ names them.',
+    hint: 'They are kept here; store.sync.status$ tells why.',
   });

@@ -77,6 +77,8 @@ class SharedStore implements ServedStore {
   #isSuspended = false;
   #leading: Leading | undefined;
   #following: Following | undefined;
+  /** The page, when it has a sync worker to start. */
+  #tellPage: ((term: number) => void) | undefined;
   /** How often this tab has led, or tried to. */
   #terms = 0;
   readonly #tab: string;
@@ -227,6 +229,7 @@ class SharedStore implements ServedStore {
       name: leaderName(this.#shared.tab, this.#terms),
       build: this.#build,
       say: (message) => this.#say(message),
+      onStop: () => this.#tellPage?.(0),
       onEnd: (leading, why) => {
         if (leading !== this.#leading) return;
         if (this.#role === 'leader') this.#stepDown(leading, why);
@@ -242,6 +245,17 @@ class SharedStore implements ServedStore {
     this.#known.epoch = leading.epoch;
     this.#role = 'leader';
     this.#onLeading?.();
+    this.#tellPage?.(this.#terms);
+  }
+
+  watchLeading(listener: (term: number) => void): void {
+    this.#tellPage = listener;
+    listener(this.#role === 'leader' ? this.#terms : 0);
+  }
+
+  serveSync(port: MessagePort, term: number): void {
+    if (this.#role === 'leader' && term === this.#terms) this.#leading!.serveSync(port);
+    else port.close();
   }
 
   /** The engine here can write nothing more. Its tab goes on as a follower, and asks again what was not answered (T7). */

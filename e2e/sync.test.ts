@@ -1,0 +1,186 @@
+/**
+ * Goal: devices in real browsers share what they have through the built relay, and nothing else leaves them. Method: two
+ * profiles with pages of one application; the relay is stopped and started, tabs that lead are closed and killed.
+ */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BrowserContext, Page } from 'playwright';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DEMO } from '../.ci/build.mjs';
+import { type Served, serve } from '../.ci/serve.mjs';
+import type { SyncState } from '../src/index.ts';
+import { BROWSERS, type BrowserName, launchWithProfile, withProfile } from './harness.ts';
+import { type RelayProcess, startRelayProcess } from './relay/relay-process.ts';
+
+const ROOT = new URL('..', import.meta.url).pathname;
+const POLL = { timeout: 20_000, interval: 50 } as const;
+const CANARY = 'never-leaves-the-device';
+
+/** What the fixture page makes global. Used only in functions that run in the page. */
+declare const collectionStore: typeof import('../src/index.ts');
+const open = (name: string, url: string) =>
+  collectionStore.openStore({
+    name,
+    collections: {
+      tasks: { fields: { notes: 'text', likes: 'counter' } },
+      secrets: { sync: false },
+    },
+    sync: { relays: [{ url }], token: async () => 'open sesame' },
+  });
+type Globals = { store: Awaited<ReturnType<typeof open>>; told: SyncState; pending: number[] };
+
+let folder: string;
+let relay: RelayProcess;
+let served: Served;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sync-'));
+  relay = await startRelay('0');
+  served = await serve({
+    mounts: { '/': DEMO, '/dist/': join(ROOT, 'dist'), '/fixture/': join(ROOT, 'e2e/fixture') },
+    headers: { 'content-security-policy': `default-src 'self'; connect-src 'self' ${relay.url}` },
+  });
+});
+afterEach(async () => {
+  await relay.end('SIGTERM');
+  await served.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const startRelay = (port: string): Promise<RelayProcess> =>
+  startRelayProcess(ROOT, ['--data', join(folder, 'data'), '--port', port, '--origin', '*'], {
+    COLLECTION_STORE_SECRET: 'open sesame',
+  });
+
+async function openTab(context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(`${served.address}/fixture/`);
+  await page.waitForFunction(() => 'collectionStore' in globalThis);
+  await page.evaluate(`globalThis.openSynced = ${open.toString()}`);
+  await page.evaluate(async (url) => {
+    const store = await (globalThis as unknown as { openSynced: typeof open }).openSynced('app', url);
+    const globals = Object.assign(globalThis, { store, pending: [] as number[] });
+    store.sync.status$.subscribe((status) => Object.assign(globals, { told: status }));
+    store.sync.pending$.subscribe((pending) => globals.pending.push(pending));
+  }, relay.url);
+  return page;
+}
+
+const put = (page: Page, row: Record<string, unknown>): Promise<unknown> =>
+  page.evaluate((given) => (globalThis as unknown as Globals).store.tasks.put(given), row);
+const update = (page: Page, id: string, changes: Record<string, unknown>): Promise<unknown> =>
+  page.evaluate(([key, given]) => (globalThis as unknown as Globals).store.tasks.update(key, given), [
+    id,
+    changes,
+  ] as const);
+const get = (page: Page, id: string): Promise<unknown> =>
+  page.evaluate((key) => (globalThis as unknown as Globals).store.tasks.get(key), id);
+const all = (page: Page): Promise<unknown> =>
+  page.evaluate(async () => (globalThis as unknown as Globals).store.tasks.find());
+const flush = (page: Page): Promise<void> => page.evaluate(() => (globalThis as unknown as Globals).store.sync.flush());
+const status = (page: Page): Promise<SyncState> => page.evaluate(() => (globalThis as unknown as Globals).told);
+const pending = (page: Page): Promise<number | undefined> =>
+  page.evaluate(() => (globalThis as unknown as Globals).pending.at(-1));
+
+/** Two devices with one tab each. */
+function withDevices(browser: BrowserName, use: (devices: Devices) => Promise<void>): Promise<void> {
+  return withProfile((one) =>
+    withProfile(async (two) => {
+      const contexts = [await launchWithProfile(browser, one), await launchWithProfile(browser, two)] as const;
+      try {
+        const [a, b] = [await openTab(contexts[0]), await openTab(contexts[1])];
+        await use({ a, b, contextA: contexts[0], contextB: contexts[1] });
+      } finally {
+        for (const context of contexts) await context.close().catch(() => undefined);
+      }
+    }),
+  );
+}
+type Devices = {
+  readonly a: Page;
+  readonly b: Page;
+  readonly contextA: BrowserContext;
+  readonly contextB: BrowserContext;
+};
+
+describe.each(BROWSERS)('%s', (browser) => {
+  test('[R2] [R19] edits go both ways, also those that were made offline, and merge', { timeout: 120_000 }, () =>
+    withDevices(browser, async ({ a, b }) => {
+      await put(a, { id: 't1', title: 'Buy milk', notes: 'two', likes: 1 });
+      await flush(a);
+      expect(await pending(a)).toBe(0);
+      await expect.poll(() => get(b, 't1'), POLL).toMatchObject({ title: 'Buy milk', notes: 'two', likes: 1 });
+      await update(b, 't1', { title: 'Buy oat milk' });
+      await expect.poll(() => get(a, 't1'), POLL).toMatchObject({ title: 'Buy oat milk' });
+      expect(await status(a)).toMatchObject({ connection: 'online' });
+
+      const port = new URL(relay.url).port;
+      await relay.end('SIGTERM');
+      await expect.poll(async () => (await status(a)).connection, POLL).not.toBe('online');
+      await update(a, 't1', { notes: 'two litres', likes: 3 });
+      await update(b, 't1', { notes: 'now two', likes: 6 });
+      await put(a, { id: 't2', title: 'of a' });
+      await put(b, { id: 't3', title: 'of b' });
+      expect(await pending(a)).toBeGreaterThan(0);
+      expect(await a.evaluate(() => (globalThis as unknown as Globals).store.sync.isSaved())).toBe(false);
+      relay = await startRelay(port);
+      await Promise.all([flush(a), flush(b)]);
+      await expect.poll(() => get(a, 't1'), POLL).toMatchObject({ notes: 'now two litres', likes: 8 });
+      await expect
+        .poll(async () => [await all(a), await all(b)].map((rows) => JSON.stringify(rows)), POLL)
+        .toEqual(Array(2).fill(JSON.stringify(await all(a))));
+      expect(await all(b)).toHaveLength(3);
+    }),
+  );
+
+  test('[R2] the tab that leads is closed, or killed, and the next one goes on', { timeout: 120_000 }, () =>
+    withDevices(browser, async ({ a, b, contextA }) => {
+      const second = await openTab(contextA);
+      await put(second, { id: 'of the follower' });
+      await flush(second);
+      expect(await pending(a)).toBe(0);
+      await a.close();
+      await put(second, { id: 'after closing' });
+      await flush(second);
+      await expect.poll(() => get(b, 'after closing'), POLL).toBeDefined();
+      await put(b, { id: 'back' });
+      await expect.poll(() => get(second, 'back'), POLL).toBeDefined();
+      if (browser === 'chromium') {
+        const third = await openTab(contextA);
+        await put(second, { id: 'before the kill' });
+        await second.goto('chrome://crash').catch(() => undefined);
+        await put(third, { id: 'after the kill' });
+        await flush(third);
+        await expect.poll(() => get(b, 'before the kill'), POLL).toBeDefined();
+        await expect.poll(() => get(b, 'after the kill'), POLL).toBeDefined();
+      }
+    }),
+  );
+
+  test('[MARK-4] what is not synchronised does not leave the device', { timeout: 60_000 }, () =>
+    withDevices(browser, async ({ a, b }) => {
+      const secret = { id: 'secret', text: CANARY };
+      await a.evaluate((row) => (globalThis as unknown as Globals).store.secrets.put(row), secret);
+      await a.evaluate(
+        (row) =>
+          (globalThis as unknown as Globals).store.transaction(async (tx) => {
+            await tx.secrets.put({ ...row, id: 'in a transaction' });
+            await tx.tasks.put({ id: 'beside it', text: 'leaves-the-device' });
+          }),
+        secret,
+      );
+      await flush(a);
+      await expect.poll(() => get(b, 'beside it'), POLL).toBeDefined();
+      await relay.end('SIGTERM');
+      const data = join(folder, 'data');
+      const files = await readdir(data, { recursive: true, withFileTypes: true });
+      const texts = await Promise.all(
+        files.filter((file) => file.isFile()).map((file) => readFile(join(file.parentPath, file.name), 'latin1')),
+      );
+      const bytes = texts.join('\n');
+      expect(bytes).toContain('leaves-the-device');
+      expect(bytes).not.toContain(CANARY);
+      expect(bytes).not.toContain('secrets');
+    }),
+  );
+});

@@ -1,0 +1,211 @@
+/**
+ * `store.sync`: the page's part of synchronisation, loaded when a store is opened with it. It starts the sync worker while
+ * this tab leads, gives it the application's tokens, and tells the application what the sync worker and the engine say.
+ * What it needs of the client is handed over, by position, since the build shortens names in each file apart.
+ */
+import {
+  BehaviorSubject,
+  combineLatest,
+  distinctUntilChanged,
+  firstValueFrom,
+  map,
+  type Observable,
+  shareReplay,
+  startWith,
+} from 'rxjs';
+import { createPlatform } from '../base/platform.ts';
+import type { LeadingMessage, SyncPortMessage } from '../protocol/control.ts';
+import type { FieldTypes } from '../protocol/field-types.ts';
+import type { Call } from '../protocol/messages.ts';
+import type {
+  PageMessage,
+  PendingNews,
+  Relay,
+  SyncMessage,
+  SyncNews,
+  SyncStart,
+  SyncStatus,
+} from '../protocol/sync-worker.ts';
+import type { CallOptions, Request } from './link.ts';
+
+export type SyncOptions = {
+  /** Relays of which one is used: the one with the lowest priority number, else in the order in which they are named. */
+  readonly relays: readonly { readonly url: string; readonly priority?: number | undefined }[];
+  /** What the relay is shown. A function is asked before each connection, and may take TOKEN_TIMEOUT_MS. */
+  readonly token?: string | (() => string | undefined | Promise<string | undefined>) | undefined;
+  /** For pages that must load the sync worker's file from elsewhere. */
+  readonly worker?: (() => Worker) | undefined;
+};
+
+export type SyncState = SyncStatus & {
+  /** Own changes that the relay has refused for good, with its reasons; the first of them. They stay in the store. */
+  readonly unsynced: PendingNews['unsynced'];
+};
+
+/** The same in every tab of the store. */
+export type StoreSync = {
+  /** The connection, the first sync, and what could not be synchronised. */
+  readonly status$: Observable<SyncState>;
+  /** Changes of documents that no relay has acknowledged as durable, from whichever tab. */
+  readonly pending$: Observable<number>;
+  /** Whether everything that was answered before this call is acknowledged as durable. */
+  isSaved(): Promise<boolean>;
+  /**
+   * Resolves when everything that was answered before this call is acknowledged as durable; tries at once to connect.
+   * Rejects with `call/timeout`, `call/aborted`, or `sync/refused` when the rest of it was refused.
+   */
+  flush(options?: CallOptions): Promise<void>;
+};
+
+/** How long the application may take for a token. */
+const TOKEN_TIMEOUT_MS = 10_000;
+/** After a failure of the sync worker, doubled with each up to the longest. */
+const RESTART_MS = 1_000;
+const RESTART_MS_MAX = 60_000;
+
+type Definition = {
+  readonly key?: string | undefined;
+  readonly sync?: boolean | undefined;
+  readonly fields?: FieldTypes | undefined;
+};
+
+/** What the store was opened with. */
+export type SyncedStoreOptions = {
+  readonly sync: SyncOptions;
+  readonly collections: Readonly<Record<string, Definition>>;
+};
+
+/** Gives a store its `sync`. */
+export function addSync(
+  opened: { readonly name: string },
+  { sync: options, collections: definitions }: SyncedStoreOptions,
+  engine: Worker,
+  news: Observable<PendingNews>,
+  request: (call: Call, request: Request) => Promise<unknown>,
+): void {
+  const store = opened.name;
+  const { setTimer } = createPlatform();
+  const name = `collection-store ${store} sync`;
+  const channel = new BroadcastChannel(name);
+  const say = (message: SyncNews): void => channel.postMessage(message);
+  const status = new BehaviorSubject<SyncStatus>({ connection: 'connecting' });
+  channel.onmessage = ({ data }: MessageEvent<SyncNews>) => {
+    if (data.type === 'status') status.next(data.status);
+  };
+  const shared = news.pipe(shareReplay({ bufferSize: 1, refCount: true }));
+  const collections = Object.entries(definitions)
+    .filter(([, { sync }]) => sync !== false)
+    .map(([collection, { key = 'id', fields = {} }]) => ({ name: collection, key, fields }));
+  const relays = options.relays
+    .map(({ url, priority }, at): Relay => ({ url, priority: priority ?? at + 1 }))
+    .sort((a, b) => a.priority - b.priority);
+  const startWorker = options.worker ?? createWorker;
+  let end: (() => void) | undefined;
+  let failures = 0;
+
+  const start = (term: number): void => {
+    const worker = startWorker();
+    const { port1: enginePort, port2: engineEnd } = new MessageChannel();
+    const { port1: controlPort, port2: control } = new MessageChannel();
+    const tell = (message: PageMessage): void => control.postMessage(message);
+    const online = (): void => tell({ type: 'network', isOnline: isOnline() });
+    for (const type of NETWORK_EVENTS) globalThis.addEventListener?.(type, online);
+    let stopTimer: (() => void) | undefined;
+    const stop = (): void => {
+      for (const type of NETWORK_EVENTS) globalThis.removeEventListener?.(type, online);
+      control.close();
+      worker.terminate();
+    };
+    end = () => {
+      stopTimer?.();
+      stop();
+    };
+    worker.addEventListener('error', ({ message = 'Its script cannot be read.' }) => {
+      if (stopTimer !== undefined) return;
+      stop();
+      status.next({ connection: 'offline', reason: { code: 'sync/lost', message } });
+      say({ type: 'status', status: status.value });
+      stopTimer = setTimer(() => start(term), Math.min(RESTART_MS * 2 ** failures, RESTART_MS_MAX));
+      failures += 1;
+    });
+    control.onmessage = ({ data: { id } }: MessageEvent<SyncMessage>) => {
+      tokenOf(options.token, setTimer).then(
+        (token) => tell({ type: 'token', id, token }),
+        (error) => tell({ type: 'no-token', id, message: `${error?.message ?? error}` }),
+      );
+    };
+    const served: SyncPortMessage = { sync: 'port', term, port: engineEnd };
+    engine.postMessage(served, [engineEnd]);
+    const message: SyncStart = {
+      type: 'start',
+      store,
+      relays,
+      collections,
+      channel: name,
+      isOnline: isOnline(),
+      enginePort,
+      controlPort,
+    };
+    worker.postMessage(message, [enginePort, controlPort]);
+  };
+
+  engine.addEventListener('message', ({ data }: MessageEvent<Partial<LeadingMessage> | undefined>) => {
+    const { leading } = data ?? {};
+    if (leading === undefined) return;
+    end?.();
+    end = undefined;
+    if (leading > 0) start(leading);
+  });
+  // Nobody else says that the engine's worker has ended.
+  const { terminate } = engine;
+  engine.terminate = () => {
+    end?.();
+    channel.close();
+    terminate.call(engine);
+  };
+  const watch: SyncPortMessage = { sync: 'watch' };
+  engine.postMessage(watch);
+  say({ type: 'ask' });
+
+  const pending$ = shared.pipe(
+    map(({ pending }) => pending),
+    distinctUntilChanged(),
+  );
+  const sync: StoreSync = {
+    status$: combineLatest([status, shared.pipe(startWith(NOTHING_YET))]).pipe(
+      map(([now, { unsynced }]): SyncState => ({ ...now, unsynced })),
+    ),
+    pending$,
+    isSaved: async () => (await firstValueFrom(pending$)) === 0,
+    async flush(call) {
+      say({ type: 'flush' });
+      await request(['settle', 0], { options: call });
+    },
+  };
+  Object.assign(opened, { sync });
+}
+
+const NOTHING_YET: Pick<PendingNews, 'unsynced'> = { unsynced: [] };
+const NETWORK_EVENTS = ['online', 'offline'];
+
+/** In Node there is no such thing to be asked. */
+const isOnline = (): boolean => globalThis.navigator?.onLine !== false;
+
+async function tokenOf(
+  token: SyncOptions['token'],
+  setTimer: (run: () => void, ms: number) => () => void,
+): Promise<string | undefined> {
+  if (typeof token !== 'function') return token;
+  let stop: (() => void) | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    stop = setTimer(() => reject(new Error(`token() has not answered for ${TOKEN_TIMEOUT_MS} ms.`)), TOKEN_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([token(), late]);
+  } finally {
+    stop?.();
+  }
+}
+
+/** The worker beside the built client. Bundlers look for exactly this expression, and take the file along. */
+const createWorker = (): Worker => new Worker(new URL('./sync-worker.js', import.meta.url), { type: 'module' });
