@@ -15,6 +15,7 @@ import {
   type Query,
   type RowOf,
   type StandardSchema,
+  type StoreSync,
   type ValueAt,
 } from '../../src/index.ts';
 
@@ -265,6 +266,22 @@ defineCollection<Task>()({ key: 'colour' });
 defineCollection<Task>({ indices: [] });
 // @ts-expect-error the version is a number
 defineCollection<Task>({ version: '2' });
+async function synchronised(): Promise<void> {
+  const store = await openStore({ name: 'x', collections: { tasks }, sync: { relays: [{ url: 'wss://a.example' }] } });
+  assertType<Equal<typeof store.sync, StoreSync>>();
+  assertType<Equal<typeof store.sync.pending$, Observable<number>>>();
+  const alone = await openStore({ name: 'x', collections: { tasks } });
+  // @ts-expect-error it was opened without
+  await alone.sync.flush();
+}
+void synchronised;
+defineCollection<Task>({ sync: false, fields: { title: 'text', rank: 'counter' } });
+// @ts-expect-error no such field
+defineCollection<Task>({ fields: { colour: 'text' } });
+// @ts-expect-error no such type
+defineCollection<Task>({ fields: { title: 'rich' } });
+// @ts-expect-error a relay has an address
+void openStore({ name: 'x', collections: {}, sync: { relays: [{}] } });
 // @ts-expect-error no such home
 void openStore({ name: 'x', collections: {}, storage: ['floppy'] });
 // @ts-expect-error a store has a name
