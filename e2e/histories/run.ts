@@ -7,6 +7,7 @@ import { findAnomalies, toText } from '../../test/history/checker.ts';
 import type { Operation, Transaction } from '../../test/history/history.ts';
 import { renderersOf } from '../kill/runner/processes.ts';
 import { createRandom, type Random, seedFor } from '../kill/workload/random.ts';
+import { within } from '../within.ts';
 import {
   DOCUMENTS,
   GROUPS,
@@ -153,7 +154,7 @@ class HistoryRun {
 
   async #stop({ page, number }: Tab): Promise<void> {
     const stopping = page.evaluate(() => (globalThis as unknown as HistoryGlobals).stopClients());
-    await within(stopping, SETTLE_MS, `Calls of tab ${number} never settle`);
+    await within(stopping, `Calls of tab ${number} never settle`, SETTLE_MS);
   }
 
   /** Kills its process, crashes it, or closes it as a user does. */
@@ -216,7 +217,7 @@ class HistoryRun {
       },
       [DOCUMENTS, GROUPS] as const,
     );
-    const { isSound, found } = await within(reading, SETTLE_MS, 'Nobody reads the lists');
+    const { isSound, found } = await within(reading, 'Nobody reads the lists', SETTLE_MS);
     if (!isSound) this.#problems.push('verify() found damage');
     return {
       id: 'last',
@@ -279,15 +280,3 @@ class HistoryRun {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function within<T>(step: Promise<T>, timeoutMs: number, complaint: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${complaint} within ${timeoutMs / 1_000} s.`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([step, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

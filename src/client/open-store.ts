@@ -83,10 +83,11 @@ export async function openStore<const C extends Definitions, S extends SyncOptio
   });
   // A wrong timeout is refused by the worker, like all other options.
   const waitMs = timeoutMs > 0 ? timeoutMs : OPEN_TIMEOUT_MS;
-  const late = (): StoreError => timeoutError('openStore', name, waitMs);
+  const inTime = <T>(call: string, promise: Promise<T>): Promise<T> =>
+    within(platform, promise, waitMs, () => timeoutError(call, name, waitMs));
   try {
     const opening = Promise.race([worker.open(toPlainOptions(options), port2), failed]);
-    status.next(await within(platform, opening, waitMs, late));
+    status.next(await inTime('openStore', opening));
     const createKey = createUuid7(platform.wallClock, platform.random);
     const contexts = Object.entries(collections).map(([collection, definition]) => {
       const { key = 'id', schema } = definition;
@@ -98,12 +99,12 @@ export async function openStore<const C extends Definitions, S extends SyncOptio
       new Map(contexts.map((context) => [context.name, new Collection({ ...context, tx })]));
     const request = link.request.bind(link);
     const transaction: StoreBase<C>['transaction'] = async (run, more) => {
-      const { transact } = await import('./transaction.ts');
+      const { transact } = await inTime('transaction', import('./transaction.ts'));
       return transact(bind, request, platform, platform.setTimer, StoreError, run, more);
     };
     const store = new StoreBase<C>(name, link, worker, status, bind(), transaction) as OpenedStore<C, S>;
     if (options.sync) {
-      const { addSync } = await import('./sync.ts');
+      const { addSync } = await inTime('openStore', import('./sync.ts'));
       const news = newsOf<PendingNews>({ link, name: '$sync' satisfies typeof PENDING_NEWS, key: '' });
       addSync(store, options as SyncedStoreOptions, worker.thread, news, request);
     }

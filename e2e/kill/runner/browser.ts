@@ -1,6 +1,7 @@
 /** A browser on a profile with the kill page in it: opened, killed and opened again. */
 import type { BrowserContext, Page } from 'playwright';
 import { type BrowserName, launchWithProfile } from '../../harness.ts';
+import { within as stepWithin } from '../../within.ts';
 import type { Trap } from '../page/observer-channel.ts';
 import { type KillPage, type PageEvent, parseEvent, type RawState, type StateReport } from '../page/protocol.ts';
 import type { KillType } from './kill.ts';
@@ -127,14 +128,5 @@ async function settled(closing: Promise<unknown>): Promise<void> {
   await within(closing, '', END_TIMEOUT_MS).catch(() => undefined);
 }
 
-async function within<T>(step: Promise<T>, complaint: string, timeoutMs: number = STEP_TIMEOUT_MS): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${complaint} within ${timeoutMs / 1_000} s.`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([step, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const within = <T>(step: Promise<T>, complaint: string, timeoutMs: number = STEP_TIMEOUT_MS): Promise<T> =>
+  stepWithin(step, complaint, timeoutMs);
