@@ -52,7 +52,7 @@ const OWNERS_BY_PACKAGE: Readonly<Record<string, readonly string[]>> = {
   'svelte/store': ['src/svelte/'],
   'solid-js': ['src/solid/'],
   yjs: ['server/documents/', 'worker/documents/'],
-  'lib0/encoding': ['server/documents/'],
+  'lib0/encoding': ['server/documents/', 'worker/documents/'],
   'lib0/decoding': ['server/documents/'],
   'y-protocols/awareness': ['server/documents/'],
   ws: ['server/relay/'],

@@ -7,8 +7,7 @@
 import { applyUpdate, Doc, encodeStateAsUpdate, type Map as YMap } from 'yjs';
 import { assertRow } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
-import { StoreError } from '../../src/base/store-error.ts';
-import { type FieldType, type FieldTypes, isWellFormed, PLAIN_FIELDS } from '../../src/protocol/field-types.ts';
+import { type FieldType, type FieldTypes, PLAIN_FIELDS } from '../../src/protocol/field-types.ts';
 import type { RowName } from '../../src/protocol/sync/index.ts';
 import { counterField } from './counter-field.ts';
 import type { FieldKind } from './field-kind.ts';
@@ -17,6 +16,7 @@ import { listField } from './list-field.ts';
 import { mapField } from './map-field.ts';
 import { setField } from './set-field.ts';
 import { textField } from './text-field.ts';
+import { assertCarries, unfit } from './unfit.ts';
 import { type Carried, carry, isSame, uncarry } from './value-encoding.ts';
 
 const KINDS: { readonly [Type in FieldType]: FieldKind } = {
@@ -157,35 +157,12 @@ export class RowDocument {
     for (const field of Object.keys(row)) {
       const value = row[field];
       if (value === undefined) continue;
-      if (!isWellFormed(field)) throw unfit(field, 'has half of a surrogate pair in its name');
-      const kind = this.#kindOf(field);
-      const problem = kind?.problem(value);
+      const problem = this.#kindOf(field)?.problem(value);
       if (problem !== undefined) throw unfit(field, problem, this.#types[field]);
-      const wrong = unsoundText(value);
-      if (wrong !== undefined) throw unfit(field, `has half of a surrogate pair in ${JSON.stringify(wrong)}`);
+      assertCarries(field, value);
     }
   }
 }
 
 const isShared = (value: unknown): value is { toJSON(): unknown } =>
   typeof value === 'object' && value !== null && '_item' in value && 'toJSON' in value;
-
-/** The first text in a value that Yjs could not carry: it writes UTF-8, which has no halves of pairs. */
-function unsoundText(value: unknown): string | undefined {
-  if (typeof value === 'string') return isWellFormed(value) ? undefined : value;
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return undefined;
-  for (const [name, inner] of Object.entries(value)) {
-    const wrong = isWellFormed(name) ? unsoundText(inner) : name;
-    if (wrong !== undefined) return wrong;
-  }
-  return undefined;
-}
-
-const unfit = (field: string, problem: string, type?: FieldType): StoreError =>
-  new StoreError('sync/unfit-value', `Field ${JSON.stringify(field)} ${problem}.`, {
-    details: { field, type },
-    hint:
-      type === undefined
-        ? 'Rows that are synchronised hold text that UTF-8 can write.'
-        : `Write what a field of type ${type} holds, or declare the field without a type.`,
-  });

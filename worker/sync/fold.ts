@@ -10,7 +10,7 @@ import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { BATCH_CHANGES_MAX, type RowChange, type RowName } from '../../src/protocol/sync/index.ts';
 import { type ChangesRow, SYNC_CHANGES, SYNC_OUTBOX, SYNC_STATES } from '../../src/protocol/sync-worker.ts';
-import { RowDocument } from '../documents/index.ts';
+import { freshRow, RowDocument } from '../documents/index.ts';
 import { type Group, planFold } from './fold-plan.ts';
 import type { HeldDraft } from './held-rows.ts';
 import { nameProblem, putLocal, readDocument } from './local-change.ts';
@@ -22,6 +22,9 @@ import type { SyncContext } from './sync-context.ts';
 
 /** Rows that one transaction folds, unless one batch alone has more. */
 const ROWS_TARGET = 2_000;
+/** Of a long backlog, which is read and planned anew for each transaction, a part; within what the engine does at once. */
+const BACKLOG_SHARE = 0.1;
+const BACKLOG_ROWS_MAX = 10_000;
 /** Rows of one batch. With their states it is what one transaction of the engine can hold. */
 const BATCH_ROWS_MAX: number = Math.min(BATCH_CHANGES_MAX, 150_000);
 /** Names that are looked at for commits that share rows. Behind them a commit may be folded apart from an earlier one. */
@@ -107,10 +110,12 @@ async function readEntries(store: StoreVerbs): Promise<readonly ChangesRow[]> {
 
 /** As many groups as one transaction should take; one at least. */
 function chosen(groups: readonly Group[]): readonly Group[] {
+  const all = groups.reduce((sum, group) => sum + group.rows.size, 0);
+  const target = Math.max(ROWS_TARGET, Math.min(all * BACKLOG_SHARE, BACKLOG_ROWS_MAX));
   let rows = 0;
   const end = groups.findIndex((group) => {
     rows += group.rows.size + group.refusedRows.size;
-    return rows > ROWS_TARGET;
+    return rows > target;
   });
   return end === -1 ? groups : groups.slice(0, Math.max(end, 1));
 }
@@ -237,14 +242,15 @@ class FoldAttempt {
     const types = collections.get(name.collection)!.fields;
     // Made and deleted before anybody heard of it.
     if (row === undefined && state === undefined) return { change: undefined, isUnfit: false };
+    if (state === undefined && held.get(id) === undefined && Object.keys(types).length === 0) {
+      return this.#foldFresh(id, name, row!);
+    }
     const document = new RowDocument({ name, types, clientId, state: state?.state });
     let update: Uint8Array | undefined;
     try {
       update = putLocal(document, row, held.get(id));
     } catch (error) {
-      if (!(error instanceof StoreError) || error.code !== 'sync/unfit-value') throw error;
-      this.#problem ||= `${name.collection} ${JSON.stringify(name.key)}: ${error.message}`;
-      return { change: undefined, isUnfit: true };
+      return this.#unfit(name, error);
     }
     if (update === undefined && !isWhole) return { change: undefined, isUnfit: false };
     const after = document.state;
@@ -254,6 +260,25 @@ class FoldAttempt {
     const isReadable = read !== undefined && !(read instanceof StoreError);
     if (isReadable && !deepEqual(read, row)) this.#writes.push({ id, name, row: read, before: row });
     return { change: { ...name, update: isWhole ? after : update! }, isUnfit: false };
+  }
+
+  /** Of a row that nobody has heard of: most of those that a collection has when it is synchronised first. */
+  #foldFresh(id: string, name: RowName, row: Row): Folded {
+    let state: Uint8Array | undefined;
+    try {
+      state = freshRow(row, this.#context.clientId);
+    } catch (error) {
+      return this.#unfit(name, error);
+    }
+    if (state === undefined) return { change: undefined, isUnfit: false };
+    this.#states.push({ id, state });
+    return { change: { ...name, update: state }, isUnfit: false };
+  }
+
+  #unfit(name: RowName, error: unknown): Folded {
+    if (!(error instanceof StoreError) || error.code !== 'sync/unfit-value') throw error;
+    this.#problem ||= `${name.collection} ${JSON.stringify(name.key)}: ${error.message}`;
+    return { change: undefined, isUnfit: true };
   }
 
   async #write(): Promise<void> {
