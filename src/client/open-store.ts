@@ -106,7 +106,7 @@ export async function openStore<const C extends Definitions, S extends SyncOptio
     if (options.sync) {
       const { addSync } = await inTime('openStore', import('./sync.ts'));
       const news = newsOf<PendingNews>({ link, name: '$sync' satisfies typeof PENDING_NEWS, key: '' });
-      addSync(store, options as SyncedStoreOptions, worker.thread, news, request);
+      addSync(store, options as SyncedStoreOptions, worker.thread, news, request, StoreError);
     }
     return store;
   } catch (cause) {

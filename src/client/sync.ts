@@ -7,13 +7,16 @@ import {
   BehaviorSubject,
   combineLatest,
   distinctUntilChanged,
+  filter,
   firstValueFrom,
   map,
   type Observable,
   shareReplay,
+  skip,
   startWith,
 } from 'rxjs';
 import { createPlatform } from '../base/platform.ts';
+import type { StoreError, StoreErrorCode } from '../base/store-error.ts';
 import type { LeadingMessage, SyncPortMessage } from '../protocol/control.ts';
 import type { FieldTypes } from '../protocol/field-types.ts';
 import type { Call } from '../protocol/messages.ts';
@@ -52,7 +55,8 @@ export type StoreSync = {
   isSaved(): Promise<boolean>;
   /**
    * Resolves when everything that was answered before this call is acknowledged as durable; tries at once to connect.
-   * Rejects with `call/timeout`, `call/aborted`, or `sync/refused` when the rest of it was refused.
+   * Rejects with `call/timeout`, `call/aborted`, `sync/refused` when the rest of it was refused, and with the reason when the
+   * relay refuses the connection, as `sync/unauthorised`.
    */
   flush(options?: CallOptions): Promise<void>;
 };
@@ -82,6 +86,8 @@ export function addSync(
   engine: Worker,
   news: Observable<PendingNews>,
   request: (call: Call, request: Request) => Promise<unknown>,
+  // The client's: this file is a build of its own.
+  ErrorOfStore: typeof StoreError,
 ): void {
   const store = opened.name;
   const { setTimer } = createPlatform();
@@ -178,8 +184,22 @@ export function addSync(
     pending$,
     isSaved: async () => (await firstValueFrom(pending$)) === 0,
     async flush(call) {
+      const saved = request(['flush', 0], { options: call });
+      // Not the refusal that was there before: it is tried again now.
+      const refused = status.pipe(
+        skip(1),
+        filter(({ connection }) => connection === 'refused'),
+      );
+      const refusal = new Promise<never>((_resolve, reject) => {
+        const watching = refused.subscribe(({ reason }) => {
+          const { code = 'sync/refused', message = 'The relay has refused it.' } = reason ?? {};
+          const text = `Store ${store} is not synchronised: ${message}`;
+          reject(new ErrorOfStore(code as StoreErrorCode, text, { details: { store } }));
+        });
+        saved.catch(() => undefined).finally(() => watching.unsubscribe());
+      });
       say({ type: 'flush' });
-      await request(['settle', 0], { options: call });
+      await Promise.race([saved, refusal]);
     },
   };
   Object.assign(opened, { sync });

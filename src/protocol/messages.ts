@@ -68,7 +68,7 @@ export type Call =
   | ['compact', id: number]
   | ['health', id: number]
   /** Answered when all that is committed by now is acknowledged by a relay as durable. */
-  | ['settle', id: number]
+  | ['flush', id: number]
   /**
    * Asks after a write that another leader may have done (`of`): answered as that write, when it was done, else with an
    * error that says that it was not.

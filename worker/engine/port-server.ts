@@ -315,7 +315,7 @@ export class PortServer {
         return this.#answer(id, engine.verify({ ...this.#longOptions(id), repair: call[2] }));
       case 'compact':
         return this.#answer(id, engine.compact(this.#longOptions(id)));
-      case 'settle':
+      case 'flush':
         return this.#answer(id, engine.whenSaved(this.#cancellable(id).signal));
       case 'health':
         return this.#answer(id, engine.health());

@@ -79,10 +79,10 @@ export class Connection {
   #heardAt = 0;
   #stopTimer: () => void = () => {};
 
-  /** `url`: of the relay, without a path of the protocol. */
+  /** `url`: of the relay. Whether it ends with the path of the protocol, `/sync`, makes no difference. */
   constructor(options: { platform: SyncPlatform; url: string; store: string; owner: ConnectionOwner }) {
     this.#platform = options.platform;
-    this.#url = `${options.url.replace(/\/+$/, '')}/sync/${encodeURIComponent(options.store)}`;
+    this.#url = `${options.url.replace(/(\/sync)?\/*$/, '')}/sync/${encodeURIComponent(options.store)}`;
     this.#store = options.store;
     this.#owner = options.owner;
   }

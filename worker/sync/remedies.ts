@@ -18,11 +18,11 @@ const BY_CLOSE: ReadonlyMap<number, ConnectionRefusal> = new Map([
 const REMEDIES: { readonly [code in ConnectionRefusal]?: string } = {
   malformed: 'Relay and application do not understand each other: one of them has a fault. Please report it.',
   'hello-expected': 'Relay and application do not understand each other: one of them has a fault. Please report it.',
-  unauthorised: 'Let the option sync.token give a token that the relay accepts, then call store.sync.retry().',
+  unauthorised: 'Let the option sync.token give a token that the relay accepts, then call store.sync.flush().',
   'client-too-old': 'Update the application: the relay no longer speaks its version.',
   'relay-too-old': 'Update the relay: the application speaks a newer version.',
   'unknown-store': "Give the store a name of letters, digits, '_', '.' and '-', which the relay serves.",
-  'unknown-path': 'Check the option sync.url: there is no relay at this path.',
+  'unknown-path': 'Check the url in the option sync.relays: there is no relay at this path.',
   'foreign-origin': "Add the page's origin to the relay's option origins.",
 };
 
@@ -32,4 +32,4 @@ export const isFinal = (closeCode: number): boolean => closeCode >= 4400 && clos
 export const refusalOfClose = (closeCode: number): ConnectionRefusal => BY_CLOSE.get(closeCode) ?? 'refused';
 
 export const remedyOf = (code: ConnectionRefusal): string =>
-  REMEDIES[code] ?? 'Look at the text of the refusal, and call store.sync.retry() when its cause is gone.';
+  REMEDIES[code] ?? 'Look at the text of the refusal, and call store.sync.flush() when its cause is gone.';

@@ -214,7 +214,10 @@ function connectionStatus(state: ConnectionState): Pick<SyncStatus, 'connection'
     case 'offline':
       return { connection: 'offline', ...reason('sync/no-network', 'The browser is offline.') };
     case 'refused':
-      return { connection: 'refused', ...reason(`sync/${state.code}`, `${state.text} ${state.hint}`.trim()) };
+      return {
+        connection: 'refused',
+        ...reason(`sync/${state.code}`, `${state.text.replace(/\.?$/, '.')} ${state.hint}`),
+      };
     case 'stopped':
       return { connection: 'offline', reason: undefined };
   }
