@@ -627,4 +627,11 @@ export const MUTATIONS = [
     to: 'await storage.log.trim(toLsn(floor));',
     test: 'test/engine/takeover.test.ts',
   },
+  {
+    name: 'fence without the lock',
+    file: 'worker/engine/leading.ts',
+    from: 'if (!(await this.#lease.isHeld())) throw lockStolen();',
+    to: '',
+    test: 'test/sim/tabs.sim.test.ts',
+  },
 ];

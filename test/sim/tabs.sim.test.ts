@@ -54,6 +54,16 @@ test(`[T1] [T2] [T3] [T4] [T5] [T7] [T9] [TAB-1] [TAB-2] [TAB-3] ${plans.length}
   expect(replaced).toBeGreaterThan(plans.length / 20);
 });
 
+/** Lives in which something was wrong once. */
+const LIVED: readonly (readonly [seed: number, what: string])[] = [
+  [100_803, 'a tab that was frozen while it took over ends the leader that replaced it'],
+];
+
+if (ONE === undefined)
+  test.each(LIVED)('[T9] [T3] life %i: %s', async (seed) => {
+    await new TabsRun(planOf(seed)).run();
+  });
+
 /** Fails with the life made smaller; one that was asked for alone fails as it is. */
 async function explain(plan: Plan, error: Error): Promise<never> {
   if (ONE !== undefined || env['SIM_SHRINK'] === 'no') throw error;

@@ -92,6 +92,9 @@ export class Leading {
       return { release, isStolen, onPoisoned: (error) => this.#onPoisoned(error) };
     });
     this.#engine = await shared.openEngine({ holding: hold, isLeased: () => this.#lease.isValid });
+    // A tab that was frozen meanwhile may not have heard yet that it was replaced. Then it has read the log of the one that
+    // leads, and its fence would end that one.
+    if (!(await this.#lease.isHeld())) throw lockStolen();
     if (isStolen) await this.#engine.fence();
     if (this.#end !== undefined) throw this.#end;
   }

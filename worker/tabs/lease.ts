@@ -35,6 +35,12 @@ export class Lease {
     return this.#options.now() < this.#until;
   }
 
+  /** Whether the lock is still ours: the lock manager is asked when it has not been for so long. */
+  async isHeld(): Promise<boolean> {
+    if (!this.isValid) await this.#renew();
+    return this.isValid;
+  }
+
   /** The lock is ours. */
   begin(): void {
     const { leader, setTimer, say } = this.#options;
