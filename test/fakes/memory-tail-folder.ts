@@ -9,6 +9,8 @@ export type TailFaults = {
   readonly truncate?: 'throws';
   /** The browser dies in the middle of write number `crash`: half of it is stored, and nothing later. */
   readonly crash?: number;
+  /** Asked at each write: whether it throws after half of its bytes. The browser may have died of it. */
+  readonly isTorn?: () => boolean;
   /** Whether the browser has died of something else. */
   readonly isDead?: () => boolean;
   /** Milliseconds that each write takes on the image's clock. */
@@ -91,6 +93,11 @@ export function createMemoryTailFolder(image: TailImage, faults: TailFaults = {}
           put(half, at);
           hasCrashed = true;
           mustRun();
+        }
+        if (faults.isTorn?.() === true) {
+          put(half, at);
+          mustRun();
+          fail(true, 'a write');
         }
         const isDue = writes === faults.write || (faults.lasts === 'persistent' && writes > (faults.write ?? Infinity));
         if (isDue) put(half, at);

@@ -634,4 +634,11 @@ export const MUTATIONS = [
     to: '',
     test: 'test/sim/tabs.sim.test.ts',
   },
+  {
+    name: 'answer a write that the tail has not taken',
+    file: 'worker/storage/tail/tailed-log.ts',
+    from: '      return false;\n    }\n    this.#lastLsn',
+    to: '    }\n    this.#lastLsn',
+    test: 'test/sim/tabs.sim.test.ts',
+  },
 ];

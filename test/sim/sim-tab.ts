@@ -34,7 +34,7 @@ export type SimTab = {
 /** Random names and keys, from the world's seed. */
 function platformOf(world: World, life: Life): Platform {
   return {
-    wallClock: () => 1_700_000_000_000 + world.nowMs,
+    wallClock: () => world.wallMs + world.nowMs,
     now: () => world.nowMs,
     random: (bytes) => {
       for (let at = 0; at < bytes.length; at++) bytes[at] = world.below(256);
@@ -80,7 +80,15 @@ export async function openTab(
               world.after(world.random() * 2, life, () => void done.then(resolve, reject));
             }),
       );
-      const folder = createMemoryTailFolder(tails, { isDead: () => life.isDead });
+      const folder = createMemoryTailFolder(tails, {
+        isDead: () => life.isDead,
+        isTorn: () => {
+          if (world.randomOfMachine() >= (world.faults.torn ?? 0)) return false;
+          world.tornWrites++;
+          if (world.randomOfMachine() < 0.5) world.kill(life);
+          return true;
+        },
+      });
       engine = await openEngineOn(
         withTail(storage, {
           folder: Promise.resolve(folder),

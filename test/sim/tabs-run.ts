@@ -22,6 +22,9 @@ export const BEFALLS = [
   'doubled',
   'late',
   'unknown',
+  'clock',
+  'sleep',
+  'torn',
 ] as const;
 export type Befall = (typeof BEFALLS)[number];
 
@@ -51,6 +54,12 @@ export function commandOf({ seed, steps, tabsMax, without }: Plan): string {
 const HEAL_MS = 40_000;
 /** Longer than a leader may be silent. */
 const QUIET_MS = 10_000;
+/** From one steal of the lock to the next (T3). */
+const STEAL_PAUSE_MS = 60_000;
+/** The clock on the wall may jump so far, in either direction: two days. */
+const JUMP_MS_MAX = 172_800_000;
+/** Longer than a leader may be silent. */
+const SLEEP_MS_MAX = 40_000;
 
 type Tally = {
   readonly tab: SimTab;
@@ -87,6 +96,11 @@ export class TabsRun {
   givenUp = 0;
   suspensions = 0;
   timeouts = 0;
+  /** Jumps of the clock on the wall, and times that the machine slept. */
+  jumps = 0;
+  sleeps = 0;
+  /** Openings that a frozen leader kept from coming to anything. */
+  refused = 0;
   readonly #freezes: boolean;
 
   constructor(plan: Plan) {
@@ -105,8 +119,10 @@ export class TabsRun {
       doubled: isNoisy && this.#may('doubled') ? 0.05 : 0,
       delayMs: isNoisy && this.#may('late') ? 8 : 2,
       unknown: isCutOff && this.#may('unknown') ? 0.02 : 0,
+      torn: world.randomOfMachine() < 0.3 && this.#may('torn') ? 0.01 : 0,
     };
     for (let step = 0; step < this.plan.steps; step++) {
+      this.#befallMachine();
       this.#step();
       // A life with frozen tabs takes as long as they do.
       await world.run(world.random() * (this.#freezes ? 200 : 12));
@@ -143,6 +159,25 @@ export class TabsRun {
     return !this.plan.without.includes(befall);
   }
 
+  /** What happens to all tabs at once. */
+  #befallMachine(): void {
+    const { world } = this;
+    const draw = (of: number): number | undefined => {
+      const drawn = world.randomOfMachine();
+      return drawn < of ? drawn / of : undefined;
+    };
+    const jump = draw(0.01);
+    if (jump !== undefined && this.#may('clock')) {
+      this.jumps++;
+      world.wallMs += (2 * jump - 1) * JUMP_MS_MAX;
+    }
+    const sleep = draw(0.003);
+    if (sleep !== undefined && this.#may('sleep')) {
+      this.sleeps++;
+      world.sleep(sleep * SLEEP_MS_MAX);
+    }
+  }
+
   /** What is left out is drawn and not done, so that the rest stays as near as can be to what it was. */
   #step(): void {
     const { world } = this;
@@ -167,6 +202,7 @@ export class TabsRun {
   #open(): void {
     const name = `tab${++this.#names}`;
     const life = { isDead: false };
+    const { sleeps } = this;
     this.#opening++;
     openTab(this.#origin, name, life).then(
       (tab) => {
@@ -201,9 +237,22 @@ export class TabsRun {
         this.#opening--;
         // Its storage failed before it was open: it is told, and may try again.
         if (error.code === 'storage/outcome-unknown') return this.world.kill(life);
+        // The leader is frozen, and so soon after the last steal nobody may take its lock (T3); or the machine has slept
+        // for the time that an opening may take. It is told, and may try again.
+        if (error.code === 'store/in-use' && (this.#isStuck() || this.sleeps > sleeps)) {
+          this.refused++;
+          return this.world.kill(life);
+        }
         this.#errors.push(`opening ${name}: ${error}`);
       },
     );
+  }
+
+  /** Whether the tab that holds the lock is frozen, or was a moment ago, and may not be replaced yet. */
+  #isStuck(): boolean {
+    const { nowMs, stolenAtMs } = this.world;
+    const frozenUntilMs = this.world.holderOf('collection-store/sim')?.frozenUntilMs ?? 0;
+    return frozenUntilMs > nowMs - 1_000 && nowMs - stolenAtMs < STEAL_PAUSE_MS;
   }
 
   #call<T>(tally: Tally, promise: Promise<T>, onDone: (value: T) => void): void {
@@ -217,8 +266,8 @@ export class TabsRun {
       (error) => {
         tally.pending--;
         if (isGivenUp(error)) return this.#reload(tally);
-        // The leader was frozen for longer than the call may take.
-        if (this.#freezes && isTimeout(error)) {
+        // The leader was frozen, or the machine slept, for longer than the call may take.
+        if ((this.#freezes || this.sleeps > 0) && isTimeout(error)) {
           this.timeouts++;
           tally.isUncertain = true;
           return;

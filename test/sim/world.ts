@@ -16,6 +16,8 @@ export type ChannelFaults = {
   readonly delayMs: number;
   /** Chance that an append to the log's store is cut off: whether it was done is not known. */
   readonly unknown?: number;
+  /** Chance that a write to the tail's file ends after half of its bytes: with an error, or with the tab. */
+  readonly torn?: number;
 };
 
 /** What happens in a tab happens only as long as it lives. */
@@ -30,14 +32,23 @@ type Hold = { readonly life: Life; readonly steal: () => void };
 type Request = { readonly life: Life; readonly grant: () => void };
 type Channel = { readonly name: string; readonly life: Life; readonly channel: TabChannel; isOpen: boolean };
 
+const MACHINE_SEED = 1_000_000_007;
+
 export class World {
   readonly seed: number;
   readonly random: () => number;
+  /** What the machine does to all tabs, and files, is drawn apart: without it a life is what it was. */
+  readonly randomOfMachine: () => number;
   faults: ChannelFaults = { lost: 0, doubled: 0, delayMs: 2 };
   nowMs = 0;
   events = 0;
   /** Locks that were taken from somebody. */
   steals = 0;
+  /** Writes to the tail's file that ended after half of their bytes. */
+  tornWrites = 0;
+  stolenAtMs: number = Number.NEGATIVE_INFINITY;
+  /** What the clock on the wall is ahead of the time since the start. */
+  wallMs = 1_700_000_000_000;
   #order = 0;
   #queue: Event[] = [];
   readonly #holders: Map<string, Hold> = new Map();
@@ -47,6 +58,7 @@ export class World {
   constructor(seed: number) {
     this.seed = seed;
     this.random = createSeededRandom(seed);
+    this.randomOfMachine = createSeededRandom(seed + MACHINE_SEED);
   }
 
   below(count: number): number {
@@ -97,6 +109,14 @@ export class World {
     }
   }
 
+  /** The machine sleeps: the time goes on, and what should have happened meanwhile happens afterwards. */
+  sleep(ms: number): void {
+    this.nowMs += ms;
+    // They stay in their order.
+    this.#queue = this.#queue.map((event) => ({ ...event, at: Math.max(event.at, this.nowMs) }));
+    this.#queue.sort((a, b) => a.at - b.at || a.order - b.order);
+  }
+
   kill(life: Life): void {
     life.isDead = true;
     this.#queue = this.#queue.filter((event) => event.life !== life);
@@ -137,6 +157,7 @@ export class World {
         };
         if (options.steal === true) {
           this.steals++;
+          this.stolenAtMs = this.nowMs;
           this.#holders.get(name)?.steal();
           return grant();
         }
