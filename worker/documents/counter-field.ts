@@ -5,7 +5,6 @@
 import type { FieldKind } from './field-kind.ts';
 
 export const counterField: FieldKind = {
-  problem: (value) => (typeof value === 'number' && Number.isFinite(value) ? undefined : 'is no finite number'),
   isEmpty: (doc, name) => doc.getMap(name).size === 0,
   read(doc, name) {
     const parts = [...doc.getMap(name)].filter(([, part]) => typeof part === 'number');

@@ -2,13 +2,11 @@
 import type { Doc } from 'yjs';
 
 export interface FieldKind {
-  /** Why a value is none of this type, as the end of a sentence about the field; undefined when it is one. */
-  problem(value: unknown): string | undefined;
   /** Whether nothing is in the field. */
   isEmpty(doc: Doc, name: string): boolean;
   /** The same on every device that has the same document. */
   read(doc: Doc, name: string): unknown;
-  /** Changes what differs, and nothing else. Within a transaction of the document, with a value that has no problem. */
+  /** Changes what differs, and nothing else. Within a transaction of the document, with a value that fits. */
   write(doc: Doc, name: string, value: unknown): void;
   /** Takes away what this device knows of. What another one adds meanwhile stays. */
   clear(doc: Doc, name: string): void;

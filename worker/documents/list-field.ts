@@ -4,7 +4,6 @@ import { editsBetween } from './sequence-edits.ts';
 import { type Carried, carry, isSame, uncarry } from './value-encoding.ts';
 
 export const listField: FieldKind = {
-  problem: (value) => (Array.isArray(value) ? undefined : 'is no array'),
   isEmpty: (doc, name) => doc.getArray(name).length === 0,
   read: (doc, name) => doc.getArray(name).toJSON().map(uncarry),
   write(doc, name, value) {

@@ -5,17 +5,12 @@
  */
 import { isForbiddenKey, isPlainObject } from '../../src/base/codec/index.ts';
 import { ROW_DEPTH_MAX } from '../../src/base/limits.ts';
-import { isWellFormed } from '../../src/protocol/field-types.ts';
 import type { FieldKind } from './field-kind.ts';
 import { type Carried, carry, isSame, uncarry } from './value-encoding.ts';
 
 type Nested = { [name: string]: unknown };
 
 export const mapField: FieldKind = {
-  problem(value) {
-    if (!isPlainObject(value)) return 'is no plain object';
-    return hasSoundNames(value) ? undefined : 'has a name with half of a surrogate pair';
-  },
   isEmpty: (doc, name) => doc.getMap(name).size === 0,
   read(doc, name) {
     const nested: Nested = {};
@@ -36,11 +31,6 @@ export const mapField: FieldKind = {
     doc.getMap(name).clear();
   },
 };
-
-const hasSoundNames = (object: Readonly<Nested>): boolean =>
-  Object.entries(object).every(
-    ([name, value]) => isWellFormed(name) && (!isPlainObject(value) || hasSoundNames(value)),
-  );
 
 /** An empty object is a value: it is there, and has nothing in it. The field itself may be one. */
 function flatten(object: Readonly<Nested>, path: readonly string[], into: Map<string, Carried>): void {

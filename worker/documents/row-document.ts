@@ -7,6 +7,7 @@
 import { applyUpdate, Doc, encodeStateAsUpdate, type Map as YMap } from 'yjs';
 import { assertRow } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
+import { fitProblem } from '../../src/protocol/field-fit.ts';
 import { type FieldType, type FieldTypes, PLAIN_FIELDS } from '../../src/protocol/field-types.ts';
 import type { RowName } from '../../src/protocol/sync/index.ts';
 import { counterField } from './counter-field.ts';
@@ -157,8 +158,9 @@ export class RowDocument {
     for (const field of Object.keys(row)) {
       const value = row[field];
       if (value === undefined) continue;
-      const problem = this.#kindOf(field)?.problem(value);
-      if (problem !== undefined) throw unfit(field, problem, this.#types[field]);
+      const type = this.#kindOf(field) && this.#types[field]!;
+      const problem = type && fitProblem(type, value);
+      if (problem !== undefined) throw unfit(field, problem, type);
       assertCarries(field, value);
     }
   }

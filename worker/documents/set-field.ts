@@ -1,15 +1,9 @@
 /** A set to which several people add at once: a map with a key for each element. Who adds wins over who removes. */
-import { isWellFormed } from '../../src/protocol/field-types.ts';
 import { encodeComponent } from '../indexes/index.ts';
 import type { FieldKind } from './field-kind.ts';
 import { carry, uncarry } from './value-encoding.ts';
 
 export const setField: FieldKind = {
-  problem(value) {
-    if (!Array.isArray(value)) return 'is no array';
-    const at = value.findIndex((element) => keyOf(element) === undefined);
-    return at < 0 ? undefined : `has an element at ${at} that is not null, a boolean, a number, a string or a date`;
-  },
   isEmpty: (doc, name) => doc.getMap(name).size === 0,
   read: (doc, name) => sorted([...doc.getMap(name).values()].map(uncarry)),
   write(doc, name, value) {
@@ -35,6 +29,6 @@ function keyOf(element: unknown): string | undefined {
   if (element === null || element === undefined) return 'null';
   if (typeof element === 'boolean') return `b${element}`;
   if (typeof element === 'number') return `n${element}`;
-  if (typeof element === 'string') return isWellFormed(element) ? `s${element}` : undefined;
+  if (typeof element === 'string') return `s${element}`;
   return element instanceof Date ? `d${element.getTime()}` : undefined;
 }

@@ -1,6 +1,5 @@
 /** A text that several people edit at once: `Y.Text`. Formats that editors give to parts of it are kept, and not read. */
 import type { Text } from 'yjs';
-import { isWellFormed } from '../../src/protocol/field-types.ts';
 import type { FieldKind } from './field-kind.ts';
 import { editsBetween } from './sequence-edits.ts';
 
@@ -8,10 +7,6 @@ import { editsBetween } from './sequence-edits.ts';
 const COMPARED_CHARACTERS_MAX = 1_000_000;
 
 export const textField: FieldKind = {
-  problem(value) {
-    if (typeof value !== 'string') return 'is no string';
-    return isWellFormed(value) ? undefined : 'has half of a surrogate pair';
-  },
   isEmpty: (doc, name) => doc.getText(name).length === 0,
   // Not toString(), which has no place for what an editor embeds: so neither is a length equal to that of the content.
   read: (doc, name) => doc.getText(name).toString(),

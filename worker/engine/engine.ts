@@ -50,7 +50,6 @@ import {
   prepareWrite,
   previewUpdate,
   type Recovered,
-  type RowValidator,
   type StoreState,
   SyncMarks,
   studyRows,
@@ -60,12 +59,12 @@ import { planCatalogue } from './catalogue-plan.ts';
 import { compactStore } from './compact.ts';
 import { Enrolments } from './enrolment.ts';
 import { buildIndex } from './index-builder.ts';
-import { createValidator } from './json-schema.ts';
 import { createKeyFinder, type FindKeys, scanHead } from './key-finder.ts';
 import { Migrations } from './migrations.ts';
 import { PendingChanges } from './pending-changes.ts';
 import type { EnginePlatform } from './platform.ts';
 import { Reader } from './reader.ts';
+import { createRowValidators, type RowValidators } from './row-validators.ts';
 import { Transactions } from './transactions.ts';
 import { verifyStore } from './verify.ts';
 
@@ -97,7 +96,7 @@ export class Engine implements EngineApi {
   readonly #checkpointer: Checkpointer;
   readonly #recovery: RecoveryReport;
   readonly #release: () => void;
-  readonly #validators: ReadonlyMap<string, RowValidator>;
+  readonly #validators: RowValidators;
   readonly #listeners: Map<string, Set<Listener>> = new Map();
   readonly #context: PrepareContext;
   readonly #reader: Reader;
@@ -116,7 +115,7 @@ export class Engine implements EngineApi {
     this.#state = recovered.state;
     this.#recovery = recovered.report;
     this.#release = release;
-    this.#validators = validatorsOf(options);
+    this.#validators = createRowValidators(options.collections);
     this.epoch = epoch;
     this.#marks = new SyncMarks(this.#state, epoch);
     this.#checkpointer = new Checkpointer({
@@ -175,7 +174,7 @@ export class Engine implements EngineApi {
       state: this.#state,
       committer: this.#committer,
       durability: options.durability === 'strict' ? 'strict' : 'relaxed',
-      validatorOf: (name) => this.#validators.get(name),
+      validatorOf: (name) => this.#validators.local.get(name),
       assertOpen: () => this.#assertOpen(),
       changeCatalogue: (changes) => this.#changeCatalogue(changes),
       onDone: (collection) => {
@@ -185,7 +184,7 @@ export class Engine implements EngineApi {
     });
     this.#context = {
       state: this.#state,
-      validatorOf: ({ spec }) => this.#validators.get(spec.name),
+      validatorOf: ({ spec }) => this.#validators.local.get(spec.name),
       findKeys: (collection, selector) => this.#keyFinder()(collection, selector),
     };
     this.#reader = new Reader({
@@ -201,7 +200,7 @@ export class Engine implements EngineApi {
       scanRowsMax: options.scanRowsMax,
       durability: options.durability,
       given: (durability) => this.#given(durability),
-      validatorOf: this.#context.validatorOf,
+      validators: this.#validators,
       must: (name) => this.#must(name),
       isUsable: (name) => this.#migrations.isDone(name),
     });
@@ -600,13 +599,6 @@ const storeIs = (state: EngineState): StoreError =>
   new StoreError('store/closed', `The store is ${state}.`, { details: { state }, hint: 'Open it again.' });
 
 const NO_OPTIONS: LongOptions = { signal: undefined, onProgress: undefined };
-
-function validatorsOf({ collections }: EngineOptions): ReadonlyMap<string, RowValidator> {
-  const validators = new Map<string, RowValidator>();
-  for (const { name, jsonSchema } of collections)
-    if (jsonSchema !== undefined) validators.set(name, createValidator(jsonSchema));
-  return validators;
-}
 
 function mustIndex(collection: CollectionState, name: string): IndexState {
   const index = collection.indexes.find(({ spec }) => spec.name === name);

@@ -34,13 +34,13 @@ import {
   prepareCommit,
   prepareWrite,
   previewUpdate,
-  type RowValidator,
   StoreFork,
   type StoreState,
 } from '../transactions/index.ts';
 import { createKeyFinder } from './key-finder.ts';
 import type { EnginePlatform } from './platform.ts';
 import { Reader } from './reader.ts';
+import type { RowValidators } from './row-validators.ts';
 import { LateCursor, TrackedReads } from './tracked-reads.ts';
 
 export type TransactionContext = {
@@ -51,7 +51,7 @@ export type TransactionContext = {
   readonly scanRowsMax: number | undefined;
   readonly durability: Durability;
   readonly given: (durability: Durability) => DurabilityGiven;
-  readonly validatorOf: (collection: CollectionState) => RowValidator | undefined;
+  readonly validators: RowValidators;
   /** Throws when the store is not open, or the collection cannot be used yet. */
   readonly must: (collection: string) => CollectionState;
   readonly isUsable: (collection: string) => boolean;
@@ -90,13 +90,14 @@ export class Transaction implements EngineTransaction {
     this.#options = options;
     this.#owner = { id, held: new Set() };
     const { state, platform, scanRowsMax } = context;
+    const validators = context.validators[options.isRemote === true ? 'remote' : 'local'];
     const must = (name: string): CollectionState => this.#must(name);
     this.#reads = new TrackedReads({ must, isTracking: !options.readOnly });
     this.#reader = new Reader({ state, must, scanRowsMax, platform });
     this.#prepare = {
       // Large rows stay in memory until the commit: these numbers are never used.
       state: { must, wholeRow: (stored) => state.wholeRow(stored), nextBlob: 1 },
-      validatorOf: context.validatorOf,
+      validatorOf: ({ spec }) => validators.get(spec.name),
       findKeys: (collection, selector) => this.#keyFinder()(collection, selector),
     };
     this.#stopTimer = platform.setTimer(() => this.#onTimeout(), options.timeoutMs);

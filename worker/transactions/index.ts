@@ -10,6 +10,7 @@ export {
   prepareDeleteMany,
   prepareWrite,
   previewUpdate,
+  type RowIssue,
   type RowValidator,
 } from './prepare.ts';
 export { prepareCommit } from './prepare-commit.ts';

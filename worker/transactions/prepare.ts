@@ -4,9 +4,11 @@
  */
 import { unreachable } from '../../src/base/assert.ts';
 import { deepEqual } from '../../src/base/deep-equal.ts';
-import type { Row } from '../../src/base/row.ts';
+import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { EncodedRows, WriteRequest } from '../../src/protocol/engine-api.ts';
+import { FITS } from '../../src/protocol/field-fit.ts';
+import type { FieldType } from '../../src/protocol/field-types.ts';
 import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
 import { BlobRow } from '../pages/index.ts';
 import { applyChanges } from '../query/index.ts';
@@ -17,10 +19,15 @@ import type { StoreState } from './store-state.ts';
 import { JoinedRows, joinStudied } from './studied-rows.ts';
 import { type PreparedWrite, presentRow, type RowChange, storedRow } from './write-task.ts';
 
-/** What is wrong with a row by the collection's schema; [] when nothing is. */
-export type RowValidator = (
-  row: Row,
-) => readonly { readonly path: string; readonly rule: string; readonly message: string }[];
+/** What is wrong with a row by the collection's schema, or the types of its fields; [] when nothing is. */
+export type RowValidator = (row: Row) => readonly RowIssue[];
+export type RowIssue = {
+  readonly path: string;
+  readonly rule: string;
+  readonly message: string;
+  /** Of a field that does not fit its type. */
+  readonly type?: FieldType;
+};
 
 /** Where rows are looked up, and blobs numbered: the store, or what a transaction sees of it. */
 export type PrepareState = Pick<StoreState, 'must' | 'wholeRow' | 'nextBlob'>;
@@ -152,7 +159,7 @@ const BULK_ROWS_MIN = 32;
 
 /**
  * New rows of a collection in the form that costs least, or undefined when one of them needs a closer look: a key that
- * is present or comes twice, a schema, a unique index, a large row.
+ * is present or comes twice, a unique index, a large row, one that breaks the schema.
  */
 function planInserts(
   { validatorOf }: PrepareContext,
@@ -161,7 +168,7 @@ function planInserts(
     | JoinedRows
     | { readonly keys: readonly string[]; readonly rows: readonly Row[]; readonly isAscending: boolean },
 ): RowInserts | undefined {
-  if (given.keys.length < BULK_ROWS_MIN || validatorOf(collection) !== undefined) return undefined;
+  if (given.keys.length < BULK_ROWS_MIN) return undefined;
   if (collection.indexes.some(({ spec }) => spec.unique)) return undefined;
   let source = given instanceof JoinedRows ? given : sourceOf(given.keys, given.rows);
   if (source.weights.some((bytes) => bytes >= LONG_KEY_ROW_BYTES)) return undefined;
@@ -172,6 +179,8 @@ function planInserts(
   }
   const { keys } = source;
   if (!collection.primary.isBelow(keys[0]!) && keys.some((key) => collection.primary.has(key))) return undefined;
+  const validate = validatorOf(collection);
+  if (validate !== undefined && source.rows.some((row) => validate(row).length > 0)) return undefined;
   return new RowInserts(source);
 }
 
@@ -328,12 +337,30 @@ export function checkSchema(collection: CollectionState, row: Row, validate: Row
   if (issues.length === 0) return;
   const first = issues[0]!;
   const key = collection.keyOf(row);
+  if (first.type !== undefined) throw unfitField(collection, key, first.path, first.type, first.message);
   throw new StoreError(
     'collection/invalid-document',
     `Document ${JSON.stringify(key)} of ${collection.spec.name} breaks its schema at ${first.path}: ${first.message}`,
     {
       details: { collection: collection.spec.name, key, issues: issues.slice(0, WRONG_ROWS_MAX) },
       hint: `Nothing was stored. Correct ${first.path} and try again; details.issues has all that is wrong.`,
+    },
+  );
+}
+
+function unfitField(
+  { spec: { name } }: CollectionState,
+  key: Key,
+  field: string,
+  type: FieldType,
+  problem: string,
+): StoreError {
+  return new StoreError(
+    'collection/unfit-value',
+    `Document ${JSON.stringify(key)} of ${name}: field ${JSON.stringify(field)} ${problem}.`,
+    {
+      details: { collection: name, key, field, type, fits: FITS[type] },
+      hint: `Nothing was stored. A field of type ${type} holds ${FITS[type]}.`,
     },
   );
 }
