@@ -9,7 +9,7 @@ import type { BrowserContext, Page } from 'playwright';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEMO } from '../.ci/build.mjs';
 import { type Served, serve } from '../.ci/serve.mjs';
-import type { SyncState } from '../src/index.ts';
+import type { Participant, SyncState } from '../src/index.ts';
 import { BROWSERS, type BrowserName, launchWithProfile, withProfile } from './harness.ts';
 import { type RelayProcess, startRelayProcess } from './relay/relay-process.ts';
 
@@ -28,7 +28,12 @@ const open = (name: string, url: string) =>
     },
     sync: { relays: [{ url }], token: async () => 'open sesame' },
   });
-type Globals = { store: Awaited<ReturnType<typeof open>>; told: SyncState; pending: number[] };
+type Globals = {
+  store: Awaited<ReturnType<typeof open>>;
+  told: SyncState;
+  pending: number[];
+  others: readonly Participant[];
+};
 
 let folder: string;
 let relay: RelayProcess;
@@ -61,6 +66,7 @@ async function openTab(context: BrowserContext): Promise<Page> {
     const store = await (globalThis as unknown as { openSynced: typeof open }).openSynced('app', url);
     const globals = Object.assign(globalThis, { store, pending: [] as number[] });
     store.sync.status$.subscribe((status) => Object.assign(globals, { told: status }));
+    store.sync.presence.others$.subscribe((others) => Object.assign(globals, { others }));
     store.sync.pending$.subscribe((pending) => globals.pending.push(pending));
   }, relay.url);
   return page;
@@ -81,6 +87,15 @@ const flush = (page: Page): Promise<void> => page.evaluate(() => (globalThis as 
 const status = (page: Page): Promise<SyncState> => page.evaluate(() => (globalThis as unknown as Globals).told);
 const pending = (page: Page): Promise<number | undefined> =>
   page.evaluate(() => (globalThis as unknown as Globals).pending.at(-1));
+
+const here = (page: Page, name: string): Promise<void> =>
+  page.evaluate((given) => (globalThis as unknown as Globals).store.sync.presence.set({ name: given }), name);
+const others = (page: Page): Promise<readonly string[]> =>
+  page.evaluate(() =>
+    (globalThis as unknown as Globals).others
+      .map(({ state, isHere }) => `${state['name']}${isHere ? ' here' : ''}`)
+      .sort(),
+  );
 
 /** Two devices with one tab each. */
 function withDevices(browser: BrowserName, use: (devices: Devices) => Promise<void>): Promise<void> {
@@ -154,6 +169,32 @@ describe.each(BROWSERS)('%s', (browser) => {
         await expect.poll(() => get(b, 'before the kill'), POLL).toBeDefined();
         await expect.poll(() => get(b, 'after the kill'), POLL).toBeDefined();
       }
+    }),
+  );
+
+  test('[R17] tabs see who else is here, on this device and on others, until they go', { timeout: 120_000 }, () =>
+    withDevices(browser, async ({ a, b, contextA }) => {
+      const second = await openTab(contextA);
+      await here(a, 'a');
+      await here(b, 'b');
+      await here(second, 'second');
+      await expect.poll(() => others(a), POLL).toEqual(['b', 'second here']);
+      await expect.poll(() => others(b), POLL).toEqual(['a', 'second']);
+      await expect.poll(() => others(second), POLL).toEqual(['a here', 'b']);
+      // The tab that leads is closed: the other one's sync worker goes on.
+      await a.close();
+      await expect.poll(() => others(second), POLL).toEqual(['b']);
+      await expect.poll(() => others(b), POLL).toEqual(['second']);
+      if (browser === 'chromium') {
+        const third = await openTab(contextA);
+        await here(third, 'third');
+        await expect.poll(() => others(b), POLL).toEqual(['second', 'third']);
+        await third.goto('chrome://crash').catch(() => undefined);
+        await expect.poll(() => others(b), POLL).toEqual(['second']);
+        await expect.poll(() => others(second), POLL).toEqual(['b']);
+      }
+      await relay.end('SIGTERM');
+      await expect.poll(() => others(second), POLL).toEqual([]);
     }),
   );
 

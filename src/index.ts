@@ -7,6 +7,7 @@ export type { CollectionOf, Definitions } from './client/definitions.ts';
 export type { CallOptions } from './client/link.ts';
 export type { Delta } from './client/live-query.ts';
 export { type OpenedStore, openStore, type StoreOptions } from './client/open-store.ts';
+export type { Participant, Presence } from './client/presence.ts';
 export type { FindOptions, Query } from './client/query.ts';
 export type { RowProblem } from './client/row-problem.ts';
 export type { Store, VerifyOptions } from './client/store.ts';
@@ -24,6 +25,7 @@ export type {
   VerifyReport,
 } from './protocol/engine-api.ts';
 export type { FieldType } from './protocol/field-types.ts';
+export type { PresenceState, PresenceValue } from './protocol/presence-state.ts';
 export type { StoreStatus } from './protocol/store-status.ts';
 export type { HeldRow, Refusal, SyncStatus } from './protocol/sync-worker.ts';
 export type { TabInfo } from './protocol/tabs.ts';

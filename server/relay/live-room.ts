@@ -36,7 +36,7 @@ export class LiveRoom {
   constructor(row: RowName, log: StoreLog, platform: Platform) {
     this.row = row;
     this.#log = log;
-    this.presence = new Presence(platform);
+    this.presence = new Presence(platform, (frame) => this.broadcast(frame));
   }
 
   get memberCount(): number {

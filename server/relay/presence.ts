@@ -2,41 +2,66 @@
  * Who is here: the awareness of y-protocols, kept for one room or one store. A state belongs to the socket that brought it
  * first; what other sockets say of it is an echo, which y-websocket clients make of all that they hear.
  */
-import { ByteWriter } from '../../src/base/bytes.ts';
 import type { Platform } from '../../src/base/platform.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import { FRAME, WireReader } from '../../src/protocol/sync/index.ts';
+import { PRESENCE_PER_SECOND, presenceProblem } from '../../src/protocol/presence-state.ts';
+import { AWARENESS_BYTES_MAX, awarenessFrame, GONE, readAwareness, type Told } from '../../src/protocol/sync/index.ts';
+import { Rate } from './rate.ts';
 
-const PRESENCE_BYTES_MAX = 16 * 1024;
 /** Ids of one socket: an application may keep several awareness instances behind one. */
 const IDS_PER_SOCKET_MAX = 16;
 const IDS_MAX = 5_000;
 /** y-protocols renews a state every 15 s and forgets it after 30. */
 const EXPIRY_MS = 30_000;
-const GONE = 'null';
+/** What a socket says too often is told so much later, as the last of it. */
+const LATE_MS = 250;
 
 type Entry = { readonly clock: number; readonly state: string; readonly owner: object; readonly heardMs: number };
-type Told = { readonly id: number; readonly clock: number; readonly state: string };
 
 export class Presence {
   readonly #platform: Platform;
+  readonly #tell: (frame: Uint8Array) => void;
   readonly #entries = new Map<number, Entry>();
+  readonly #rates = new WeakMap<object, Rate>();
+  /** Accepted, and not told yet. */
+  #late = new Map<number, Told>();
 
-  constructor(platform: Platform) {
+  /** `tell`: to everybody, what was said too often to be told at once. */
+  constructor(platform: Platform, tell: (frame: Uint8Array) => void) {
     this.#platform = platform;
+    this.#tell = tell;
   }
 
   /** All who are here, as a frame; undefined when nobody is. */
   all(): Uint8Array | undefined {
     if (this.#entries.size === 0) return undefined;
-    return frameOf([...this.#entries].map(([id, { clock, state }]) => ({ id, clock, state })));
+    return awarenessFrame([...this.#entries].map(([id, { clock, state }]) => ({ id, clock, state })));
   }
 
   /** Takes what a socket says, behind the type of the frame. Answers a frame for everybody when something changed. */
   take(body: Uint8Array, owner: object): Uint8Array | undefined {
-    if (body.length > PRESENCE_BYTES_MAX) throw refused('An awareness update is too large.');
-    const told = readTold(body).filter((entry) => this.#accept(entry, owner));
-    return told.length === 0 ? undefined : frameOf(told);
+    if (body.length > AWARENESS_BYTES_MAX) throw new StoreError('sync/malformed', 'An awareness update is too large.');
+    const told = readAwareness(body).filter((entry) => this.#accept(entry, owner));
+    if (told.length === 0) return undefined;
+    if (this.#rateOf(owner).take(1) === 0) {
+      for (const { id } of told) this.#late.delete(id);
+      return awarenessFrame(told);
+    }
+    if (this.#late.size === 0) this.#platform.setTimer(() => this.#tellLate(), LATE_MS);
+    for (const entry of told) this.#late.set(entry.id, entry);
+    return undefined;
+  }
+
+  #tellLate(): void {
+    const late = [...this.#late.values()];
+    this.#late = new Map();
+    if (late.length > 0) this.#tell(awarenessFrame(late));
+  }
+
+  #rateOf(owner: object): Rate {
+    const rate = this.#rates.get(owner) ?? new Rate(this.#platform, PRESENCE_PER_SECOND);
+    this.#rates.set(owner, rate);
+    return rate;
   }
 
   #accept({ id, clock, state }: Told, owner: object): boolean {
@@ -48,6 +73,8 @@ export class Presence {
       const isNewer = clock > known.clock || (clock === known.clock && state === GONE);
       if (!isNewer) return false;
     }
+    // Everybody would have to read it. It is left out: the socket may have other things to say.
+    if (state !== GONE && presenceProblem(JSON.parse(state)) !== undefined) return false;
     if (state === GONE) this.#entries.delete(id);
     else this.#entries.set(id, { clock, state, owner, heardMs: this.#platform.now() });
     return true;
@@ -71,52 +98,14 @@ export class Presence {
 
   #remove(isGone: (entry: Entry) => boolean): Uint8Array | undefined {
     const gone = [...this.#entries].filter(([, entry]) => isGone(entry));
-    for (const [id] of gone) this.#entries.delete(id);
+    for (const [id] of gone) {
+      this.#entries.delete(id);
+      this.#late.delete(id);
+    }
     if (gone.length === 0) return undefined;
-    return frameOf(gone.map(([id, { clock }]) => ({ id, clock, state: GONE })));
+    return awarenessFrame(gone.map(([id, { clock }]) => ({ id, clock, state: GONE })));
   }
 }
 
 /** Tells nothing, and shows a y-websocket client that the connection lives. */
-export const EMPTY_PRESENCE: Uint8Array = frameOf([]);
-
-function frameOf(told: readonly Told[]): Uint8Array {
-  const body = new ByteWriter();
-  body.varint(told.length);
-  for (const { id, clock, state } of told) {
-    body.varint(id);
-    body.varint(clock);
-    body.text(state);
-  }
-  const frame = new ByteWriter();
-  frame.varint(FRAME.awareness);
-  frame.varint(body.length);
-  frame.bytes(body.finish());
-  return frame.finish();
-}
-
-function readTold(body: Uint8Array): readonly Told[] {
-  const outer = new WireReader(body);
-  const reader = new WireReader(outer.block());
-  outer.end();
-  const count = reader.count(3, IDS_MAX, 'The number of states');
-  const told: Told[] = [];
-  for (let index = 0; index < count; index++) {
-    const entry = { id: reader.varint(), clock: reader.varint(), state: reader.text(PRESENCE_BYTES_MAX, 'a state') };
-    if (!isJson(entry.state)) throw refused('A state is not JSON.');
-    told.push(entry);
-  }
-  return told;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch (error) {
-    if (error instanceof SyntaxError) return false;
-    throw error;
-  }
-}
-
-const refused = (text: string): StoreError => new StoreError('sync/malformed', text);
+export const EMPTY_PRESENCE: Uint8Array = awarenessFrame([]);

@@ -46,7 +46,7 @@ export class StoreHub {
   constructor(parts: HubParts) {
     this.#parts = parts;
     this.log = parts.log;
-    this.presence = new Presence(parts.platform);
+    this.presence = new Presence(parts.platform, (frame) => this.tell(frame));
     const { tailBytesMax } = parts.limits;
     this.#folder = new Folder({ ...parts, tailBytesMax, onFolded: (row, bytes) => this.#noteSize(row, bytes) });
     this.#stopTail = this.log.tail((batches) => this.#fanOut(batches));

@@ -29,7 +29,9 @@ import type {
   SyncStart,
   SyncStatus,
 } from '../protocol/sync-worker.ts';
+import type { TabInfo } from '../protocol/tabs.ts';
 import type { CallOptions, Request } from './link.ts';
+import { createPresence, type Presence } from './presence.ts';
 
 export type SyncOptions = {
   /** Relays of which one is used: the one with the lowest priority number, else in the order in which they are named. */
@@ -51,6 +53,8 @@ export type StoreSync = {
   readonly status$: Observable<SyncState>;
   /** Changes of documents that no relay has acknowledged as durable, from whichever tab. */
   readonly pending$: Observable<number>;
+  /** Who else is here. */
+  readonly presence: Presence;
   /** Whether everything that was answered before this call is acknowledged as durable. */
   isSaved(): Promise<boolean>;
   /**
@@ -81,7 +85,7 @@ export type SyncedStoreOptions = {
 
 /** Gives a store its `sync`. */
 export function addSync(
-  opened: { readonly name: string },
+  opened: { readonly name: string; readonly tabs$: Observable<readonly TabInfo[]> },
   { sync: options, collections: definitions }: SyncedStoreOptions,
   engine: Worker,
   news: Observable<PendingNews>,
@@ -90,13 +94,17 @@ export function addSync(
   ErrorOfStore: typeof StoreError,
 ): void {
   const store = opened.name;
-  const { setTimer } = createPlatform();
+  const platform = createPlatform();
+  const { setTimer } = platform;
   const name = `collection-store ${store} sync`;
   const channel = new BroadcastChannel(name);
   const say = (message: SyncNews): void => channel.postMessage(message);
   const status = new BehaviorSubject<SyncStatus>({ connection: 'connecting' });
+  const { tabs$ } = opened;
+  const here = createPresence({ store, say, tabs$, platform, ErrorOfStore });
   channel.onmessage = ({ data }: MessageEvent<SyncNews>) => {
     if (data.type === 'status') status.next(data.status);
+    else here.heard(data);
   };
   const shared = news.pipe(shareReplay({ bufferSize: 1, refCount: true }));
   const collections = Object.entries(definitions)
@@ -116,9 +124,14 @@ export function addSync(
     const tell = (message: PageMessage): void => control.postMessage(message);
     const online = (): void => tell({ type: 'network', isOnline: isOnline() });
     for (const type of NETWORK_EVENTS) globalThis.addEventListener?.(type, online);
+    const tabs = tabs$.subscribe({
+      next: (all) => tell({ type: 'tabs', tabs: all.map(({ id }) => id) }),
+      error: () => {},
+    });
     let stopTimer: (() => void) | undefined;
     const stop = (): void => {
       for (const type of NETWORK_EVENTS) globalThis.removeEventListener?.(type, online);
+      tabs.unsubscribe();
       control.close();
       worker.terminate();
     };
@@ -166,6 +179,7 @@ export function addSync(
   const { terminate } = engine;
   engine.terminate = () => {
     end?.();
+    here.end();
     channel.close();
     terminate.call(engine);
   };
@@ -182,6 +196,7 @@ export function addSync(
       map(([now, { unsynced }]): SyncState => ({ ...now, unsynced })),
     ),
     pending$,
+    presence: here.presence,
     isSaved: async () => (await firstValueFrom(pending$)) === 0,
     async flush(call) {
       const saved = request(['flush', 0], { options: call });

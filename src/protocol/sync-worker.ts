@@ -9,6 +9,7 @@
  */
 import type { Key } from '../base/row.ts';
 import type { FieldTypes } from './field-types.ts';
+import type { PresenceState } from './presence-state.ts';
 
 // --- hidden collections: permanent, they are on disk ---
 
@@ -89,6 +90,8 @@ export type PageMessage =
   | { readonly type: 'no-token'; readonly id: number; readonly message: string }
   /** What the browser says of the network. */
   | { readonly type: 'network'; readonly isOnline: boolean }
+  /** Names of the tabs that have the store open. */
+  | { readonly type: 'tabs'; readonly tabs: readonly string[] }
   /** The worker is ended soon: it may close its socket. */
   | { readonly type: 'stop' };
 
@@ -101,8 +104,16 @@ export type SyncMessage =
 export type SyncNews =
   /** From the sync worker: when it starts, whenever it changes, and when it is asked. */
   | { readonly type: 'status'; readonly status: SyncStatus }
-  /** From a tab: what is the status? */
+  /** What is the status, and who is here? From a tab that comes, and from a sync worker that starts. */
   | { readonly type: 'ask' }
+  /** From a tab: who it is to others. Null when it goes. */
+  | { readonly type: 'presence'; readonly id: number; readonly tab: string; readonly state: PresenceState | null }
+  /** From the sync worker: who is here on other devices. What has changed, null for who has gone; or all. */
+  | {
+      readonly type: 'others';
+      readonly states: readonly (readonly [id: number, state: PresenceState | null])[];
+      readonly isAll: boolean;
+    }
   /** From a tab that waits for its changes to be saved: connect and push now, whatever the delay was to be. */
   | { readonly type: 'flush' };
 

@@ -579,6 +579,27 @@ export const MUTATIONS = [
     test: 'test/sync/push.test.ts',
   },
   {
+    name: 'show who was there before the connection was lost',
+    file: 'worker/sync/presence.ts',
+    from: '    this.#others.clear();\n    if',
+    to: '    if',
+    test: 'test/sync/presence.test.ts',
+  },
+  {
+    name: 'keep a tab that was killed',
+    file: 'src/client/tab-participants.ts',
+    from: '        this.#byId.delete(id);\n        this.#changed(id);',
+    to: '',
+    test: 'test/sync/presence.test.ts',
+  },
+  {
+    name: 'tell all that one socket says of itself',
+    file: 'server/relay/presence.ts',
+    from: 'if (this.#rateOf(owner).take(1) === 0) {',
+    to: 'if (this.#rateOf(owner).take(0) === 0) {',
+    test: 'test/sync/presence.test.ts',
+  },
+  {
     name: 'delete a batch when it is sent',
     file: 'worker/sync/push.ts',
     from: '    pass.sentUpTo = entry.id;\n    if',

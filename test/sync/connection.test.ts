@@ -46,6 +46,7 @@ function start(token: (asked: number) => Promise<string> = async () => 'secret')
         },
         welcomed: () => {},
         received: (message) => world.received.push(message),
+        carried: () => {},
         lost: () => {
           world.lostCount++;
         },

@@ -18,6 +18,7 @@ import type { Engine } from '../../worker/engine/index.ts';
 import { PortServer, type ServeOptions } from '../../worker/engine/port-server.ts';
 import { createMemoryImage, type MemoryImage } from '../../worker/storage/index.ts';
 import type { SocketEvents, SyncPlatform } from '../../worker/sync/platform.ts';
+import type { PresenceCarrier } from '../../worker/sync/presence.ts';
 import { SyncSession } from '../../worker/sync/session.ts';
 import { StoreClient, type StoreVerbs } from '../../worker/sync/store-client.ts';
 import { createSocketOpener } from '../../worker/sync/web-socket.ts';
@@ -37,6 +38,7 @@ export type DeviceOptions = {
   readonly token?: (refused: string | undefined) => Promise<string>;
   readonly platform?: SyncPlatform;
   readonly image?: MemoryImage;
+  readonly presence?: PresenceCarrier;
 };
 
 /** A row, or undefined for one that is deleted. */
@@ -92,6 +94,7 @@ export class SyncDevice {
       storeName: 'app',
       url,
       collections: this.collections,
+      presence: this.#options.presence,
       token: this.#options.token ?? (async () => ''),
       onStatus: (status) => this.statuses.push(status),
       onFailed: (error) => this.failures.push(error),

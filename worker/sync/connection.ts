@@ -11,6 +11,7 @@ import {
   type ClientMessage,
   decodeRelayMessage,
   encodeMessage,
+  FRAME,
   frameType,
   type Refuse,
   type RelayMessage,
@@ -56,6 +57,8 @@ export interface ConnectionOwner {
   welcomed(welcome: Welcome): void;
   /** After the welcome, in the order of the socket. */
   received(message: RelayMessage, bytes: number): void;
+  /** Awareness of y-protocols, behind the type of its frame. Throws `sync/malformed`. */
+  carried(body: Uint8Array): void;
   /** Of a connection that was welcomed. */
   lost(): void;
   changed(state: ConnectionState): void;
@@ -139,6 +142,11 @@ export class Connection {
     return true;
   }
 
+  /** A frame of awareness. It is lost when there is nobody to send to. */
+  carry(frame: Uint8Array): void {
+    if (this.#attempt?.isWelcome === true) this.#attempt.socket!.send(frame);
+  }
+
   #connect(): void {
     this.#stopTimer();
     const attempt: Attempt = { socket: undefined, token: '', isWelcome: false, refusal: undefined };
@@ -189,7 +197,9 @@ export class Connection {
     this.#heardAt = this.#platform.now();
     let message: RelayMessage;
     try {
-      if (frameType(bytes) < OWN_TYPES_FROM) return;
+      const type = frameType(bytes);
+      if (type === FRAME.awareness && attempt.isWelcome) this.#owner.carried(bytes.subarray(1));
+      if (type < OWN_TYPES_FROM) return;
       message = decodeRelayMessage(bytes);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;

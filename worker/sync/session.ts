@@ -13,6 +13,7 @@ import { HeldRows } from './held-rows.ts';
 import { Incoming } from './incoming.ts';
 import { Outbox } from './outbox.ts';
 import type { SyncPlatform } from './platform.ts';
+import type { PresenceCarrier } from './presence.ts';
 import { Outgoing } from './push.ts';
 import type { StoreClient } from './store-client.ts';
 import { createRelayLimits, type SyncContext } from './sync-context.ts';
@@ -28,6 +29,7 @@ export type SessionOptions = {
   /** Of the relay. */
   readonly url: string;
   readonly collections: readonly SyncedCollection[];
+  readonly presence?: PresenceCarrier | undefined;
   /** `refused`: the token that the relay has not accepted. */
   readonly token: (refused: string | undefined) => Promise<string>;
   readonly onStatus: (status: SyncStatus) => void;
@@ -74,7 +76,9 @@ export class SyncSession {
         lost: () => {
           this.#outgoing.disconnected();
           this.#incoming.disconnected();
+          options.presence?.disconnected();
         },
+        carried: (body) => options.presence?.received(body),
         changed: (state) => this.#tell(connectionStatus(state)),
       },
     });
@@ -136,6 +140,7 @@ export class SyncSession {
     limits.batchBytesMax = welcome.batchBytesMax;
     this.#outgoing.connected();
     this.#incoming.connected(welcome);
+    this.#options.presence?.connected((frame) => this.#connection.carry(frame));
   }
 
   #received(message: RelayMessage, bytes: number): void {

@@ -7,6 +7,7 @@ import { Link } from '../../src/client/link.ts';
 import type { PageMessage, SyncMessage, SyncNews, SyncStart, SyncStatus } from '../../src/protocol/sync-worker.ts';
 import { backoffMs } from './backoff.ts';
 import type { SyncPlatform } from './platform.ts';
+import { PresenceCarrier } from './presence.ts';
 import { SyncSession } from './session.ts';
 import { StoreClient } from './store-client.ts';
 
@@ -27,6 +28,7 @@ export class SyncWorker {
   readonly #platform: SyncPlatform;
   readonly #channel: NewsChannel;
   readonly #link: Link;
+  readonly #presence: PresenceCarrier;
   /** Requests for a token; the connection gives up on one before it makes another. */
   readonly #tokens = new Map<number, Token>();
   #tokensAsked = 0;
@@ -46,6 +48,8 @@ export class SyncWorker {
     this.#link = new Link(start.enginePort, parts.platform, () => {});
     start.controlPort.onmessage = ({ data }: MessageEvent<PageMessage>) => this.#heard(data);
     parts.channel.onMessage = (message) => this.#told(message as SyncNews);
+    this.#presence = new PresenceCarrier(parts.platform, (news) => parts.channel.post(news));
+    this.#presence.start();
     this.#run();
   }
 
@@ -58,6 +62,7 @@ export class SyncWorker {
     this.#isEnded = true;
     this.#stopTimer();
     this.#session?.stop();
+    this.#presence.stop();
     this.#link.close(new StoreError('store/closed', 'Synchronisation has ended.'));
     this.#start.controlPort.close();
     this.#channel.close();
@@ -72,6 +77,7 @@ export class SyncWorker {
       storeName: store,
       url: relays[0]!.url,
       collections,
+      presence: this.#presence,
       token: () => this.#askToken(),
       onStatus: (status) => this.#tell(status),
       onFailed: (error) => this.#failed(error, startedAt),
@@ -105,12 +111,16 @@ export class SyncWorker {
         this.#isOnline = message.isOnline;
         this.#session?.network(message.isOnline);
         return;
+      case 'tabs':
+        this.#presence.tabs(message.tabs);
+        return;
       case 'stop':
         this.stop();
     }
   }
 
   #told(news: SyncNews): void {
+    this.#presence.heard(news);
     if (news.type === 'ask') this.#tell(this.#status);
     else if (news.type === 'flush') this.#session?.hurry();
   }

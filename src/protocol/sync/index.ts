@@ -1,4 +1,5 @@
 /** What crosses a socket between a device and the relay: PROTOCOL.md. */
+export { AWARENESS_BYTES_MAX, awarenessFrame, GONE, readAwareness, type Told } from './awareness.ts';
 export { decodeClientMessage, decodeRelayMessage, frameType, writerName } from './decode.ts';
 export { encodeMessage, writeBatchStart, writeDeliverStart, writerBytes } from './encode.ts';
 export type {
