@@ -264,6 +264,11 @@ test('[R10] the first sync takes over rows in pages, tells how far it is, and go
   expect(there).toBeGreaterThan(50);
   expect(there).toBeLessThan(700);
   expect((await two.hidden('meta')).find(({ id }) => id === 'rows')).toMatchObject({ kind: 'first' });
+  // An application that waits for this must not go on too early.
+  const isThrough = two.statuses.filter(
+    ({ connection, firstSync }) => connection === 'online' && firstSync === undefined,
+  );
+  expect(isThrough).toEqual([]);
   await two.startSync(relay.url);
   await converged(one, two);
   expect(await two.rows()).toHaveLength(801);

@@ -195,8 +195,9 @@ export class Incoming {
   }
 
   #tellProgress(): void {
-    const { rows } = this.#place;
-    this.#events.progressed(rows?.kind === 'first' ? rows.rows : undefined);
+    const { rows, cursor } = this.#place;
+    const isThrough = cursor.epoch !== '' && rows?.kind !== 'first';
+    this.#events.progressed(isThrough ? undefined : (rows?.rows ?? 0));
   }
 
   #askAgain(): void {
