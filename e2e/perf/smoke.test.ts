@@ -13,7 +13,7 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const OPERATIONS = 25;
 const DOCUMENTS = 300;
 const ALL_SYSTEMS = ['bulk-insert', 'parallel-insert', 'indexed-range', 'filter'];
-const OURS_ONLY = ['reopen-first-read', 'recovery', 'tabs'];
+const OURS_ONLY = ['reopen-first-read', 'recovery', 'tabs', 'first-sync', 'sync-edit', 'sync-away'];
 
 describe('performance suite', () => {
   test('tiny runs of ours and Dexie give right answers and every metric', { timeout: 180_000 }, async () => {

@@ -9,12 +9,16 @@ const CALL_DOCUMENTS = 20_000;
 const SETTLE_MS = 1_000;
 
 export async function fill(session: Session, size: number): Promise<void> {
-  for (let from = 0; from < size; from += CALL_DOCUMENTS) {
-    await session.insertMany(taskDocuments(from, Math.min(size, from + CALL_DOCUMENTS)));
-  }
+  await insertAll(session, size);
   await settle();
   const count = await session.countAll();
   check(count === size, () => `${count} documents after inserting ${size}.`);
+}
+
+export async function insertAll(session: Session, size: number): Promise<void> {
+  for (let from = 0; from < size; from += CALL_DOCUMENTS) {
+    await session.insertMany(taskDocuments(from, Math.min(size, from + CALL_DOCUMENTS)));
+  }
 }
 
 /** A step that leaves a filled store behind, closed. */

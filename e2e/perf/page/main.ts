@@ -74,6 +74,7 @@ function createContext(request: StepRequest, system: System, samples: { [metric:
         durability: 'relaxed',
         checkpoint: 'auto',
         tabs: 'one',
+        server: request.server,
         ...options,
       });
       sessions.push(session);

@@ -15,7 +15,7 @@ export interface StepContext {
   /** Measured calls. */
   readonly operations: number;
   /** Opens the store of this run. The runner's page keeps the last session, so that its memory can be measured. */
-  open(options?: Partial<Omit<OpenOptions, 'name'>>): Promise<Session>;
+  open(options?: Partial<Omit<OpenOptions, 'name' | 'server'>>): Promise<Session>;
   record(metric: string, ...values: number[]): void;
   /** Records how long `run` took. */
   timed<Result>(metric: string, run: () => Promise<Result>): Promise<Result>;
@@ -25,12 +25,18 @@ export interface StepContext {
   watched(run: () => Promise<void>): Promise<number>;
 }
 
+export type Suite = 'store' | 'sync';
+
 export type Step = {
   readonly name: string;
   /** `same-page` goes on in the page of the step before; `restart` closes the browser and opens it on the same profile. */
   readonly start: 'same-page' | 'reload' | 'restart';
   /** Default: the first. `second`: another tab of the same browser, opened for the first step that has it. */
   readonly tab?: 'first' | 'second';
+  /** Default: the first. `second`: a browser with a profile of its own, which `start` means then. */
+  readonly device?: 'first' | 'second';
+  /** Bytes between this step's start and its end, in both directions, of all devices and their server. */
+  readonly traffic?: string;
   readonly repeat?: number;
   run(context: StepContext): Promise<void>;
   /** Measured by the runner after the step, with the page still open: metrics `NAME:heap`, `NAME:usage`, `NAME:profile`. */
@@ -39,6 +45,8 @@ export type Step = {
 
 export type Scenario = {
   readonly name: string;
+  /** `sync`: the system's server runs beside it, and its stores are opened with its address. */
+  readonly suite: Suite;
   readonly what: string;
   readonly metrics: { readonly [metric: string]: Unit };
   /** Sizes unless the command names some; `fixed` sizes belong to the scenario and cannot be chosen. */
@@ -59,6 +67,7 @@ export function defineScenario(
   scenario: Pick<Scenario, 'name' | 'what' | 'metrics' | 'steps'> & Partial<Scenario>,
 ): Scenario {
   return {
+    suite: 'store',
     sizes: [20_000],
     hasFixedSizes: false,
     peerSizeMax: Number.POSITIVE_INFINITY,

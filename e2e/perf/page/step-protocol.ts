@@ -7,6 +7,8 @@ export type StepRequest = {
   readonly system: SystemName;
   readonly size: number;
   readonly operations: number;
+  /** Address of the system's server, in scenarios that have one. */
+  readonly server: string | undefined;
 };
 export type StepReply = { readonly samples: { readonly [metric: string]: readonly number[] } };
 

@@ -11,6 +11,8 @@ export type OpenOptions = {
   readonly checkpoint: 'auto' | 'manual';
   /** `several`: other tabs have the same database open, and changes of one are seen in the others. */
   readonly tabs: 'one' | 'several';
+  /** Address of the system's server: the store is replicated with it, both ways and live. */
+  readonly server: string | undefined;
 };
 
 export type ProjectGroup = { readonly project: string; readonly total: number; readonly count: number };
@@ -41,6 +43,8 @@ export interface Session {
   filter(from: number, owner: string | undefined): Promise<readonly unknown[]>;
   /** For each project how many documents it has and what their priorities add up to, by the system's own grouping if it has one. */
   groupByProject?(): Promise<readonly ProjectGroup[]>;
+  /** Resolves when the first replication is through and the server has everything that was written before the call. */
+  synced?(): Promise<void>;
   countAll(): Promise<number>;
   countStatus(status: string): Promise<number>;
   update(id: string, changes: Partial<TaskDocument>): Promise<void>;

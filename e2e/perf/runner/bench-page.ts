@@ -20,6 +20,8 @@ export async function serveBenchPage(root: string): Promise<BenchPage> {
     ...common,
     plugins: [packageUnderTest],
     worker: { format: 'es', plugins: () => [packageUnderTest] },
+    // RxDB's replication takes it for both sides; in a page it is the browser's own.
+    resolve: { alias: { ws: join(root, 'e2e/perf/page/browser-ws.ts') } },
     define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
     build: {
       outDir,

@@ -9,8 +9,10 @@ import { isGap } from '../page/step-protocol.ts';
 import type { SystemDescription } from '../page/system-description.ts';
 import { measureDisk } from './disk-bytes.ts';
 import { measureHeap } from './heap-bytes.ts';
+import { type SyncServer, startSyncServer } from './sync-server.ts';
 
 export type RunRequest = {
+  readonly root: string;
   readonly url: string;
   readonly scenario: Scenario;
   readonly system: SystemDescription;
@@ -20,21 +22,18 @@ export type RunRequest = {
 export type Samples = { readonly [metric: string]: readonly number[] };
 
 export async function runOnce(request: RunRequest): Promise<Samples> {
-  const profile = await mkdtemp(join(tmpdir(), 'collection-store-perf-'));
   const samples = new Map<string, number[]>();
-  let browser: OpenBrowser | undefined;
+  const devices = new Map<Step['device'], Device>();
+  let server: SyncServer | undefined;
   try {
-    browser = await openBrowser(profile, request);
+    server = request.scenario.suite === 'sync' ? await startSyncServer(request.root, request.system.name) : undefined;
     for (const step of request.scenario.steps) {
       for (let time = 0; time < (step.repeat ?? 1); time++) {
-        if (step.start === 'restart') {
-          await browser.context.close();
-          browser = await openBrowser(profile, request);
-        } else if (step.start === 'reload') {
-          await loadPage(browser.page, request);
-        }
+        const { browser, profile } = await readyDevice(devices, request, step);
         const page = step.tab === 'second' ? await secondPage(browser, request) : browser.page;
-        keep(samples, await deadline(runStep(page, request, step), request.scenario));
+        const bytesBefore = server?.bytes() ?? 0;
+        keep(samples, await deadline(runStep(page, request, step, server?.url), request.scenario));
+        if (step.traffic !== undefined) keep(samples, { [step.traffic]: [server!.bytes() - bytesBefore] });
         for (const what of step.measure ?? []) {
           const measured = what === 'heap' ? await measureHeap(browser.page) : await measureDisk(browser.page, profile);
           keep(
@@ -47,9 +46,33 @@ export async function runOnce(request: RunRequest): Promise<Samples> {
     addRatios(samples);
     return Object.fromEntries(samples);
   } finally {
-    await browser?.context.close();
-    await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    for (const { browser, profile } of devices.values()) {
+      await browser.context.close();
+      await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    }
+    await server?.close();
   }
+}
+
+/** A browser with a profile of its own. */
+type Device = { browser: OpenBrowser; readonly profile: string };
+
+/** As the step wants to find it. */
+async function readyDevice(devices: Map<Step['device'], Device>, request: RunRequest, step: Step): Promise<Device> {
+  const device = devices.get(step.device ?? 'first');
+  if (device === undefined) {
+    const profile = await mkdtemp(join(tmpdir(), 'collection-store-perf-'));
+    const fresh = { browser: await openBrowser(profile, request), profile };
+    devices.set(step.device ?? 'first', fresh);
+    return fresh;
+  }
+  if (step.start === 'restart') {
+    await device.browser.context.close();
+    device.browser = await openBrowser(device.profile, request);
+  } else if (step.start === 'reload') {
+    await loadPage(device.browser.page, request);
+  }
+  return device;
 }
 
 type OpenBrowser = { readonly context: BrowserContext; readonly page: Page; second?: Page };
@@ -79,9 +102,9 @@ async function loadPage(page: Page, { url, system }: RunRequest): Promise<void> 
   await page.evaluate((name) => window.perfLoad(name), system.name);
 }
 
-async function runStep(page: Page, request: RunRequest, step: Step): Promise<Samples> {
+async function runStep(page: Page, request: RunRequest, step: Step, server: string | undefined): Promise<Samples> {
   const { scenario, system, size, operations } = request;
-  const asked = { scenario: scenario.name, step: step.name, system: system.name, size, operations };
+  const asked = { scenario: scenario.name, step: step.name, system: system.name, size, operations, server };
   return (await page.evaluate((message) => window.perfStep(message), asked)).samples;
 }
 

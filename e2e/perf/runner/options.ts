@@ -21,7 +21,8 @@ export type Options = {
 const ROUNDS = 3;
 
 export const USAGE: string = `npm run perf -- [options]
-  --scenario NAME[,NAME]   default: all
+  --suite store|sync       scenarios of one device (default), or of devices with a server
+  --scenario NAME[,NAME]   default: all of the suite
   --sizes N[,N]            documents; scenarios of fixed size ignore it
   --peers NAME[,NAME]      peers beside our own store; default: all; none: no peer
   --systems NAME[,NAME]    exactly these systems instead
@@ -36,6 +37,7 @@ export function parseOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      suite: { type: 'string', default: 'store' },
       scenario: { type: 'string' },
       sizes: { type: 'string' },
       peers: { type: 'string' },
@@ -50,7 +52,7 @@ export function parseOptions(args: readonly string[]): Options {
     },
   });
   return {
-    scenarios: values.scenario === undefined ? SCENARIOS : names(values.scenario).map(mustScenario),
+    scenarios: values.scenario === undefined ? scenariosOf(values.suite) : names(values.scenario).map(mustScenario),
     systems: chosenSystems(values.systems, values.peers),
     sizes: values.sizes === undefined ? undefined : names(values.sizes).map((size) => count('--sizes', size)),
     operations: values.operations === undefined ? undefined : count('--operations', values.operations),
@@ -60,6 +62,11 @@ export function parseOptions(args: readonly string[]): Options {
     fromFile: values.from,
     task: values.help === true ? 'help' : values.list === true ? 'list' : 'run',
   };
+}
+
+function scenariosOf(suite: string): readonly Scenario[] {
+  if (suite !== 'store' && suite !== 'sync') throw new Error(`There is no suite ${suite}. There are: store, sync.`);
+  return SCENARIOS.filter((scenario) => scenario.suite === suite);
 }
 
 function chosenSystems(systems: string | undefined, peers: string | undefined): readonly SystemDescription[] {

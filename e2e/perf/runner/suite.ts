@@ -38,7 +38,7 @@ export async function runSuite(options: SuiteOptions): Promise<Report> {
   });
   try {
     for (const planned of options.runs) {
-      const record = await recorded(planned, page.url);
+      const record = await recorded(planned, options.root, page.url);
       runs.push(record);
       await options.onRun?.(record, reportNow());
     }
@@ -48,13 +48,13 @@ export async function runSuite(options: SuiteOptions): Promise<Report> {
   return reportNow();
 }
 
-async function recorded(planned: PlannedRun, url: string): Promise<RunRecord> {
+async function recorded(planned: PlannedRun, root: string, url: string): Promise<RunRecord> {
   const { scenario, size, operations, system, round } = planned;
   const start = performance.now();
   const about = { scenario: scenario.name, size, operations, system: system.name, round };
   const seconds = (): number => (performance.now() - start) / 1_000;
   try {
-    const samples = await runOnce({ url, scenario, system, size, operations });
+    const samples = await runOnce({ root, url, scenario, system, size, operations });
     return { ...about, seconds: seconds(), samples, error: undefined };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

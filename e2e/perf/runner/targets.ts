@@ -167,6 +167,14 @@ export function judge(report: Report): readonly Verdict[] {
     faster("deleting by an index, 20k: below Dexie's time", 'delete-many', 'acknowledged', 1, 'dexie', {
       size: 20_000,
     }),
+    atMost('first sync of 100,000 documents: under 10 s', 'first-sync', 'pull', 10_000, { size: 100_000 }),
+    faster('the same: 5 times RxDB', 'first-sync', 'pull', 5, 'rxdb', { size: 100_000 }),
+    atMost('the same: main-thread gap at most 50 ms', 'first-sync', GAP_METRIC, 50, { size: 100_000 }),
+    atMost('an edit is seen on another device within 20 ms', 'sync-edit', 'edit', 20),
+    atMost('1,000 of 1 million changed while away: there in under 2 s', 'sync-away', 'caught-up', 2_000, {
+      size: 1_000_000,
+    }),
+    atMost('the same: less than 300 KB', 'sync-away', 'traffic', 300_000, { size: 1_000_000 }),
     atMost(
       'B19: disk after churn and compaction at most 10 times the live data',
       'churn',

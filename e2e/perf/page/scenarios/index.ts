@@ -5,6 +5,7 @@ import { count } from './count.ts';
 import { deleteMany } from './delete-many.ts';
 import { diskBytes } from './disk-bytes.ts';
 import { filter } from './filter.ts';
+import { firstSync } from './first-sync.ts';
 import { getByKey } from './get-by-key.ts';
 import { groupBy } from './group-by.ts';
 import { heapMillion } from './heap-million.ts';
@@ -19,6 +20,8 @@ import { recovery } from './recovery.ts';
 import { reopenFirstRead } from './reopen-first-read.ts';
 import { serialInsert, serialInsertDeferred } from './serial-insert.ts';
 import { sustainedLogWrites } from './sustained-log-writes.ts';
+import { syncAway } from './sync-away.ts';
+import { syncEdit } from './sync-edit.ts';
 import { tabs } from './tabs.ts';
 import { threadFloor } from './thread-floor.ts';
 import { transactions } from './transactions.ts';
@@ -49,6 +52,9 @@ export const SCENARIOS: readonly Scenario[] = [
   churn,
   diskBytes,
   heapMillion,
+  firstSync,
+  syncEdit,
+  syncAway,
 ];
 
 export function mustScenario(name: string): Scenario {

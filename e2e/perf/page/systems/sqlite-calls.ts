@@ -2,7 +2,7 @@
 import type { OpenOptions, Session } from '../system.ts';
 
 export type SqliteCalls = Required<
-  Omit<Session, 'recoveredCommits' | 'transfer' | 'insertMany' | 'liveRange' | 'liveFirst'>
+  Omit<Session, 'recoveredCommits' | 'transfer' | 'synced' | 'insertMany' | 'liveRange' | 'liveFirst'>
 > & {
   open(options: OpenOptions): Promise<void>;
   /** As JSON: one string crosses to the worker faster than many objects, and SQLite reads it itself. */
