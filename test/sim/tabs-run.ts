@@ -368,7 +368,8 @@ export class TabsRun {
     const { tab } = tally;
     for (let count = world.below(4); count > 0; count--) this.#increment(tally);
     const ms = world.chance(0.3) ? world.random() * 2_000 : 5_000 + world.random() * 15_000;
-    tab.life.frozenUntilMs = world.nowMs + ms;
+    // Messages that were put off must not be overtaken by later ones.
+    tab.life.frozenUntilMs = Math.max(tab.life.frozenUntilMs ?? 0, world.nowMs + ms);
     if (tab.store.isLeader === true) this.#stoppedLeaders.add(tab);
     this.freezes++;
   }
