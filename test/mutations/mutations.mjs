@@ -653,7 +653,7 @@ export const MUTATIONS = [
     file: 'worker/engine/leading.ts',
     from: 'if (!(await this.#lease.isHeld())) throw lockStolen();',
     to: '',
-    test: 'test/sim/tabs.sim.test.ts',
+    test: 'test/sim/frozen-heir.test.ts',
   },
   {
     name: 'answer a write that the tail has not taken',

@@ -25,6 +25,7 @@ export const BEFALLS = [
   'clock',
   'sleep',
   'torn',
+  'news',
 ] as const;
 export type Befall = (typeof BEFALLS)[number];
 
@@ -58,6 +59,8 @@ const QUIET_MS = 10_000;
 const STEAL_PAUSE_MS = 60_000;
 /** The clock on the wall may jump so far, in either direction: two days. */
 const JUMP_MS_MAX = 172_800_000;
+/** How late a tab may hear that its lock was stolen, in one life of five. */
+const LOCK_NEWS_MS_MAX = 500;
 /** Longer than a leader may be silent. */
 const SLEEP_MS_MAX = 40_000;
 
@@ -121,6 +124,8 @@ export class TabsRun {
       unknown: isCutOff && this.#may('unknown') ? 0.02 : 0,
       torn: world.randomOfMachine() < 0.3 && this.#may('torn') ? 0.01 : 0,
     };
+    const newsMs = (this.world.randomOfMachine() - 0.8) * 5 * LOCK_NEWS_MS_MAX;
+    if (this.#may('news')) world.lockNewsMs = Math.max(0, newsMs);
     for (let step = 0; step < this.plan.steps; step++) {
       this.#befallMachine();
       this.#step();

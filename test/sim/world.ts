@@ -41,6 +41,8 @@ export class World {
   readonly randomOfMachine: () => number;
   faults: ChannelFaults = { lost: 0, doubled: 0, delayMs: 2 };
   nowMs = 0;
+  /** How much later than anything else a tab hears that its lock was stolen: no browser promises an order. */
+  lockNewsMs = 0;
   events = 0;
   /** Locks that were taken from somebody. */
   steals = 0;
@@ -144,7 +146,11 @@ export class World {
         const hold: Hold = {
           life,
           // The browser tells the one that had it.
-          steal: () => void this.after(this.random(), life, () => reject(new DOMException('Stolen.', 'AbortError'))),
+          steal: () => {
+            const tell = (): void => reject(new DOMException('Stolen.', 'AbortError'));
+            const { lockNewsMs } = this;
+            this.after(this.random(), life, () => (lockNewsMs === 0 ? tell() : this.after(lockNewsMs, life, tell)));
+          },
         };
         const grant = (): void => {
           this.#holders.set(name, hold);
