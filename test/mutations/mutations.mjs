@@ -662,4 +662,11 @@ export const MUTATIONS = [
     to: '    }\n    this.#lastLsn',
     test: 'test/sim/tabs.sim.test.ts',
   },
+  {
+    name: 'take batches that come behind a gap',
+    file: 'worker/sync/incoming.ts',
+    from: 'if (batch.sequence > sequence + 1) {',
+    to: 'if (batch.sequence > sequence + 1e9) {',
+    test: 'test/sync/sync.sim.test.ts',
+  },
 ];

@@ -5,6 +5,7 @@
  * - nothing that was committed anywhere is lost, a delete included (R1, R12);
  * - nothing counts twice: counters hold the sum of what was added to them (R1);
  * - nobody ever reads half of a transaction: transfers leave the sum of all accounts as it is (R20);
+ * - what a device reads has all in it that it depends on, and nothing of it goes away again (R21, ../history/causal.ts);
  * - all devices and the relay hold the same rows (R10, R19), and no outbox holds anything (R10);
  * - what a device says was committed on it before, each writer's batches in their order (R8).
  */
@@ -16,6 +17,7 @@ import { RowDocument } from '../../worker/documents/index.ts';
 import type { SocketEvents, SyncSocket } from '../../worker/sync/platform.ts';
 import { createManualPlatform, type ManualPlatform } from '../fakes/manual-platform.ts';
 import { createSeededRandom } from '../fakes/seeded-random.ts';
+import { type CausalRead, type CausalWrite, findCausalAnomalies } from '../history/causal.ts';
 import { SimRelay } from './sim-relay.ts';
 import { SyncDevice } from './sync-device.ts';
 
@@ -30,6 +32,7 @@ const STEP_MS = 25;
 const COLLECTIONS = [
   { name: 'tasks', key: 'id', fields: {} },
   { name: 'accounts', key: 'id', fields: { amount: 'counter' } as const },
+  { name: 'notes', key: 'id', fields: {} },
   { name: 'likes', key: 'id', fields: { count: 'counter', labels: 'set' } as const },
 ];
 
@@ -44,6 +47,9 @@ export class SyncRun {
   readonly #alive = new Set<string>();
   readonly #deleted = new Set<string>();
   readonly #problems: string[] = [];
+  readonly #history: (CausalWrite | CausalRead)[] = [];
+  /** Apart from all else, which stays what it is without it. */
+  readonly #randomOfNotes: () => number;
   /** Numbers that were stored in an outbox. */
   readonly #committed = new Set<string>();
   readonly #lastPushed = new Map<string, number>();
@@ -55,10 +61,13 @@ export class SyncRun {
   wipes = 0;
   cuts = 0;
   pushes = 0;
+  /** Reads and writes of which it was checked that nothing is seen before its cause. */
+  notes = 0;
 
   constructor(seed: number) {
     this.seed = seed;
     this.#random = createSeededRandom(seed);
+    this.#randomOfNotes = createSeededRandom(seed + 2e6);
     const faults = { losing: this.#chance(0.3), doubling: this.#chance(0.5) };
     const limits = this.#chance(0.3) ? { tailBytesMax: 1 } : {};
     // A seed of its own: what is drawn for a frame must not change what happens next.
@@ -154,6 +163,7 @@ export class SyncRun {
     if (this.#chance(0.7)) await this.#pass(this.#random() * 60);
     // After a log was lost its devices bring back what it had, each for itself: until all have, parts may be seen.
     if (this.wipes === 0) await this.#checkSum(one);
+    await this.#takeNotes();
     if (this.#problems.length > 0) throw new Error(this.#problems[0]);
   }
 
@@ -190,6 +200,31 @@ export class SyncRun {
       this.#deleted.add(id);
     } else
       await device.change(id, (now) => ({ ...now, text: `${dice}`, [`f${Math.floor(dice * 100)}`]: this.commits }));
+  }
+
+  /** A device reads all notes, and may add some that depend on what it has read: two in one transaction. */
+  async #takeNotes(): Promise<void> {
+    const { name, device } = this.#devices[Math.floor(this.#randomOfNotes() * this.#devices.length)]!;
+    const isWriting = this.#randomOfNotes() < 0.3;
+    // Until all devices have brought back what a log had that was lost, or a first sync is through, parts may be seen.
+    if (this.wipes > 0 || (await device.hidden('meta')).some(({ id }) => id === 'rows')) return;
+    const notes = await device.rows('notes');
+    this.#history.push({ type: 'read', device: name, rows: notes.map(({ id }) => id as string) });
+    if (!isWriting) return;
+    const transaction = `${name} ${this.#history.length}`;
+    const rows = [`${transaction} one`, `${transaction} two`];
+    await device.write(...rows.map((id) => ['notes', id, { id }] as const));
+    this.#history.push({ type: 'write', device: name, transaction, rows });
+  }
+
+  async #checkHistory(): Promise<void> {
+    for (const { name, device } of this.#devices) {
+      const notes = await device.rows('notes');
+      this.#history.push({ type: 'read', device: name, rows: notes.map(({ id }) => id as string) });
+    }
+    const [anomaly] = findCausalAnomalies(this.#history, { isHealed: true });
+    if (anomaly !== undefined) throw new Error(`[R21] ${anomaly.type}: ${anomaly.explanation}`);
+    this.notes += this.#history.length;
   }
 
   #account = (): string => `${Math.floor(this.#random() * ACCOUNTS)}`;
@@ -262,6 +297,7 @@ export class SyncRun {
     const count = (await device.row('x', 'likes'))!['count'];
     if (count !== this.#likes) throw new Error(`[R1] ${this.#likes} likes were committed, and ${count} are there.`);
     for (const one of this.#devices) await this.#checkSum(one);
+    await this.#checkHistory();
   }
 
   /** Rows as the relay's folded states have them. */

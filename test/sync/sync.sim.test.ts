@@ -12,10 +12,10 @@ const FIRST = Number(env['SIM_FROM'] ?? 1);
 const ONE = env['SIM_SEED'];
 const seeds = ONE === undefined ? Array.from({ length: COUNT }, (_, at) => FIRST + at) : [Number(ONE)];
 
-test(`[R1] [R2] [R8] [R9] [R10] [R12] [R19] [R20] ${seeds.length} lives of devices`, {
+test(`[R1] [R2] [R8] [R9] [R10] [R12] [R19] [R20] [R21] ${seeds.length} lives of devices`, {
   timeout: 3_600_000,
 }, async () => {
-  const total = { commits: 0, pushes: 0, kills: 0, crashes: 0, restarts: 0, wipes: 0, cuts: 0 };
+  const total = { commits: 0, pushes: 0, kills: 0, crashes: 0, restarts: 0, wipes: 0, cuts: 0, notes: 0 };
   for (const seed of seeds) {
     const run = new SyncRun(seed);
     await run.run(Number(env['SIM_STEPS'] ?? STEPS));
