@@ -6,10 +6,12 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { build } from 'vite';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Doc } from 'yjs';
 import { DEMO } from '../.ci/build.mjs';
 import { type Served, serve } from '../.ci/serve.mjs';
-import type { Participant, SyncState } from '../src/index.ts';
+import type { LiveDocument, Participant, SyncState } from '../src/index.ts';
 import { BROWSERS, type BrowserName, launchWithProfile, withProfile } from './harness.ts';
 import { type RelayProcess, startRelayProcess } from './relay/relay-process.ts';
 
@@ -33,7 +35,18 @@ type Globals = {
   told: SyncState;
   pending: number[];
   others: readonly Participant[];
+  doc: LiveDocument<Doc> | undefined;
+  yjs: typeof import('yjs');
 };
+
+/** Yjs as an application has it, for a page without a bundler. */
+let vendor: string;
+beforeAll(async () => {
+  vendor = await mkdtemp(join(tmpdir(), 'yjs-'));
+  const lib = { entry: join(ROOT, 'node_modules/yjs/dist/yjs.mjs'), formats: ['es' as const], fileName: 'yjs' };
+  await build({ configFile: false, logLevel: 'error', publicDir: false, build: { lib, outDir: vendor } });
+});
+afterAll(() => rm(vendor, { recursive: true, force: true }));
 
 let folder: string;
 let relay: RelayProcess;
@@ -42,7 +55,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sync-'));
   relay = await startRelay('0');
   served = await serve({
-    mounts: { '/': DEMO, '/dist/': join(ROOT, 'dist'), '/fixture/': join(ROOT, 'e2e/fixture') },
+    mounts: { '/': DEMO, '/dist/': join(ROOT, 'dist'), '/fixture/': join(ROOT, 'e2e/fixture'), '/vendor/': vendor },
     headers: { 'content-security-policy': `default-src 'self'; connect-src 'self' ${relay.url}` },
   });
 });
@@ -61,6 +74,7 @@ async function openTab(context: BrowserContext): Promise<Page> {
   const page = await context.newPage();
   await page.goto(`${served.address}/fixture/`);
   await page.waitForFunction(() => 'collectionStore' in globalThis);
+  await page.evaluate("import('/vendor/yjs.js').then((yjs) => Object.assign(globalThis, { yjs }) && undefined)");
   await page.evaluate(`globalThis.openSynced = ${open.toString()}`);
   await page.evaluate(async (url) => {
     const store = await (globalThis as unknown as { openSynced: typeof open }).openSynced('app', url);
@@ -88,6 +102,20 @@ const status = (page: Page): Promise<SyncState> => page.evaluate(() => (globalTh
 const pending = (page: Page): Promise<number | undefined> =>
   page.evaluate(() => (globalThis as unknown as Globals).pending.at(-1));
 
+/** The text of a document in an editor, after something was done to it and stored. */
+const edit = (page: Page, id: string, at: number, text: string): Promise<string> =>
+  page.evaluate(
+    async ([key, place, inserted]) => {
+      const globals = globalThis as unknown as Globals;
+      globals.doc ??= await globals.store.doc('tasks', key, { yjs: globals.yjs });
+      const notes = globals.doc.ydoc.getText('notes');
+      if (inserted !== '') notes.insert(Math.min(place, notes.length), inserted);
+      await globals.doc.saved();
+      return notes.toString();
+    },
+    [id, at, text] as const,
+  );
+const read = (page: Page): Promise<string> => edit(page, 't1', 0, '');
 const here = (page: Page, name: string): Promise<void> =>
   page.evaluate((given) => (globalThis as unknown as Globals).store.sync.presence.set({ name: given }), name);
 const others = (page: Page): Promise<readonly string[]> =>
@@ -195,6 +223,68 @@ describe.each(BROWSERS)('%s', (browser) => {
       }
       await relay.end('SIGTERM');
       await expect.poll(() => others(second), POLL).toEqual([]);
+    }),
+  );
+
+  test('[EDIT-2] the example of the guide binds a textarea', { timeout: 60_000 }, () =>
+    withDevices(browser, async ({ a, b }) => {
+      const guide = await readFile(join(ROOT, 'src/client/SYNC.md'), 'utf8');
+      const [, example = ''] = /^```js example\n(.*?)^```$/ms.exec(guide) ?? [];
+      expect(example).not.toBe('');
+      await put(a, { id: 'milk', notes: 'buy \u{1f95b}' });
+      await flush(a);
+      await expect.poll(() => get(b, 'milk'), POLL).toBeDefined();
+      for (const page of [a, b]) {
+        await page.evaluate(() => document.body.append(document.createElement('textarea')));
+        await page.evaluate(`(async () => { ${example} globalThis.stop = stop; })()`);
+      }
+      await a.locator('textarea').press('Home');
+      await a.locator('textarea').pressSequentially('now ');
+      await b.locator('textarea').press('End');
+      await b.locator('textarea').pressSequentially('!\u{1f600}');
+      const both = 'now buy \u{1f95b}!\u{1f600}';
+      for (const page of [a, b]) {
+        await expect.poll(() => page.locator('textarea').inputValue(), POLL).toBe(both);
+        await expect.poll(() => get(page, 'milk'), POLL).toMatchObject({ notes: both });
+      }
+    }),
+  );
+
+  test('[EDIT-1] [EDIT-3] an editor in every tab, offline and under another leader', { timeout: 120_000 }, () =>
+    withDevices(browser, async ({ a, b, contextA }) => {
+      await put(a, { id: 't1', title: 'x', notes: 'hello' });
+      await flush(a);
+      await expect.poll(() => get(b, 't1'), POLL).toBeDefined();
+      const second = await openTab(contextA);
+      expect(await edit(second, 't1', 5, ' world')).toBe('hello world');
+      expect(await get(a, 't1')).toMatchObject({ notes: 'hello world' });
+      expect(await read(a)).toBe('hello world');
+      await expect.poll(() => read(b), POLL).toBe('hello world');
+      await update(b, 't1', { notes: 'hello world!' });
+      await expect.poll(() => read(second), POLL).toBe('hello world!');
+      const port = new URL(relay.url).port;
+      await relay.end('SIGTERM');
+      expect(await edit(second, 't1', 0, 'A ')).toBe('A hello world!');
+      expect(await edit(b, 't1', 99, ' B')).toBe('hello world! B');
+      // What was saved is there when the tab that led is gone, or killed at once.
+      await a.evaluate(async () => {
+        const { doc } = globalThis as unknown as Globals;
+        doc!.ydoc.getText('notes').insert(0, 'led ');
+        await doc!.saved();
+      });
+      await a.close();
+      expect(await edit(second, 't1', 0, 'next ')).toBe('next led A hello world!');
+      if (browser === 'chromium') {
+        const third = await openTab(contextA);
+        expect(await edit(third, 't1', 0, 'third ')).toBe('third next led A hello world!');
+        await third.goto('chrome://crash').catch(() => undefined);
+      } else await edit(second, 't1', 0, 'third ');
+      await expect.poll(() => get(second, 't1'), POLL).toMatchObject({ notes: 'third next led A hello world!' });
+      relay = await startRelay(port);
+      await Promise.all([flush(second), flush(b)]);
+      await expect.poll(() => read(b), POLL).toBe('third next led A hello world! B');
+      await expect.poll(() => read(second), POLL).toBe('third next led A hello world! B');
+      expect(await get(second, 't1')).toEqual(await get(b, 't1'));
     }),
   );
 

@@ -4,6 +4,7 @@ export { StoreError, type StoreErrorCode } from './base/store-error.ts';
 export type { LongOptions, LongWriteOptions, WriteOptions } from './client/call-options.ts';
 export type { Change, Collection, IndexBuild } from './client/collection.ts';
 export type { CollectionOf, Definitions } from './client/definitions.ts';
+export type { DocumentOptions, DocumentState, LiveDocument, Yjs, YjsDocument } from './client/document.ts';
 export type { CallOptions } from './client/link.ts';
 export type { Delta } from './client/live-query.ts';
 export { type OpenedStore, openStore, type StoreOptions } from './client/open-store.ts';

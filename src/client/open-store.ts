@@ -9,6 +9,7 @@ import type { PENDING_NEWS, PendingNews } from '../protocol/sync-worker.ts';
 import { isStandardSchema } from '../schema/standard-schema.ts';
 import { Collection } from './collection.ts';
 import type { Definitions } from './definitions.ts';
+import type { OpenDocumentOf } from './document.ts';
 import { startWorker } from './engine-worker.ts';
 import { Link, within } from './link.ts';
 import { offerMigration } from './migration.ts';
@@ -48,7 +49,13 @@ const POISONS = /^(engine.[ps]|store.[od])/;
 
 /** `S` is undefined for a store that is opened without `sync`. */
 export type OpenedStore<C extends Definitions, S> = Store<C> &
-  (S extends SyncOptions ? { readonly sync: StoreSync } : unknown);
+  (S extends SyncOptions
+    ? {
+        readonly sync: StoreSync;
+        /** The live document of a row, for editors. */
+        readonly doc: OpenDocumentOf<C>;
+      }
+    : unknown);
 
 /** Opens a store, or creates it. Rejects with a `StoreError`; then nothing is left running. */
 export async function openStore<const C extends Definitions, S extends SyncOptions | undefined = undefined>(

@@ -16,6 +16,7 @@ import {
   startWith,
 } from 'rxjs';
 import { createPlatform } from '../base/platform.ts';
+import type { Key } from '../base/row.ts';
 import type { StoreError, StoreErrorCode } from '../base/store-error.ts';
 import type { LeadingMessage, SyncPortMessage } from '../protocol/control.ts';
 import type { FieldTypes } from '../protocol/field-types.ts';
@@ -30,6 +31,7 @@ import type {
   SyncStatus,
 } from '../protocol/sync-worker.ts';
 import type { TabInfo } from '../protocol/tabs.ts';
+import type { DocumentOptions, DocumentsOfTab, LiveDocument } from './document.ts';
 import type { CallOptions, Request } from './link.ts';
 import { createPresence, type Presence } from './presence.ts';
 
@@ -98,13 +100,24 @@ export function addSync(
   const { setTimer } = platform;
   const name = `collection-store ${store} sync`;
   const channel = new BroadcastChannel(name);
-  const say = (message: SyncNews): void => channel.postMessage(message);
+  let isClosed = false;
+  const say = (message: SyncNews): void => {
+    if (!isClosed) channel.postMessage(message);
+  };
   const status = new BehaviorSubject<SyncStatus>({ connection: 'connecting' });
   const { tabs$ } = opened;
   const here = createPresence({ store, say, tabs$, platform, ErrorOfStore });
   channel.onmessage = ({ data }: MessageEvent<SyncNews>) => {
     if (data.type === 'status') status.next(data.status);
     else here.heard(data);
+    documents?.heard(data);
+  };
+  let documents: DocumentsOfTab | undefined;
+  const doc = async (collection: string, key: Key, given: DocumentOptions): Promise<LiveDocument> => {
+    const { createDocuments } = await import('./document.ts');
+    if (isClosed) throw new ErrorOfStore('store/closed', `Store ${store} is closed.`, { details: { store } });
+    documents ??= createDocuments({ store, say, platform, ErrorOfStore });
+    return documents.open(collection, key, given);
   };
   const shared = news.pipe(shareReplay({ bufferSize: 1, refCount: true }));
   const collections = Object.entries(definitions)
@@ -180,6 +193,8 @@ export function addSync(
   engine.terminate = () => {
     end?.();
     here.end();
+    documents?.end();
+    isClosed = true;
     channel.close();
     terminate.call(engine);
   };
@@ -217,7 +232,7 @@ export function addSync(
       await Promise.race([saved, refusal]);
     },
   };
-  Object.assign(opened, { sync });
+  Object.assign(opened, { sync, doc });
 }
 
 const NOTHING_YET: Pick<PendingNews, 'unsynced'> = { unsynced: [] };

@@ -52,7 +52,8 @@ export type CollectionInside<D, All> = Pick<
   >
 >;
 
-type KeyIn<D> = D extends Typed<infer T extends object, infer _In, infer K> ? KeyOf<T, K> : Key;
+/** Keys of a collection, by its definition. */
+export type KeyIn<D> = D extends Typed<infer T extends object, infer _In, infer K> ? KeyOf<T, K> : Key;
 
 /** Names of a transaction's own calls go before collections of that name, which `collection` gives. */
 export type Transaction<C extends Definitions = Definitions> = {

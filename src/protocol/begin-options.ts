@@ -12,9 +12,16 @@ const BEGIN_LOCKS_MAX = 1_000;
 
 /** Checks what a page has sent. */
 export function toBeginOptions(raw: object): BeginOptions {
-  const known = ['readOnly', 'durability', 'retries', 'timeoutMs', 'onCommitted', 'locks'];
+  const known = ['readOnly', 'durability', 'retries', 'timeoutMs', 'onCommitted', 'locks', 'isOwn'];
   checkOptions(raw, known, [], 'transaction', {});
-  const { readOnly = false, durability, retries = 0, timeoutMs = TIMEOUT_MS_DEFAULT, locks = [] } = raw as Options;
+  const {
+    readOnly = false,
+    durability,
+    retries = 0,
+    timeoutMs = TIMEOUT_MS_DEFAULT,
+    locks = [],
+    isOwn,
+  } = raw as Options;
   if (typeof readOnly !== 'boolean') throw refusal('readOnly', readOnly, 'It is true or false.');
   if (readOnly && durability !== undefined) {
     throw refusal('durability', durability, 'A transaction that is readOnly stores nothing: leave out one of them.');
@@ -32,6 +39,7 @@ export function toBeginOptions(raw: object): BeginOptions {
     readOnly,
     durability: durability as Durability | undefined,
     timeoutMs: Math.min(timeoutMs, TIMEOUT_MS_MAX),
+    isOwn: isOwn === true,
     locks: (locks as readonly KeyName[]).slice(0, BEGIN_LOCKS_MAX),
   };
 }

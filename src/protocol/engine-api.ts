@@ -230,6 +230,8 @@ export type BeginOptions = {
   readonly locks: readonly KeyName[];
   /** As in WriteOptions, for all that it writes. */
   readonly isRemote?: boolean | undefined;
+  /** Of one that is: this device has done it all the same, and it is told so. It has been made ready to be sent. */
+  readonly isOwn?: boolean | undefined;
 };
 
 /** What to do after an attempt that was rolled back: undefined when another one would not help. */

@@ -114,6 +114,32 @@ export type SyncNews =
       readonly states: readonly (readonly [id: number, state: PresenceState | null])[];
       readonly isAll: boolean;
     }
+  /**
+   * From a tab that has a document open, by the name that it has drawn for it: its state vector, and what was changed in
+   * it and is not known to be stored, up to that number. Said again until it is answered, and now and then. `isLast`: it
+   * is not open any more.
+   */
+  | {
+      readonly type: 'document';
+      readonly document: string;
+      readonly collection: string;
+      readonly key: Key;
+      readonly number: number;
+      readonly vector: Uint8Array;
+      readonly update?: Uint8Array | undefined;
+      readonly isLast?: true;
+    }
+  /**
+   * From the sync worker: what these documents may not have yet. An answer names the number up to which the changes of
+   * the document are stored, or why they are not.
+   */
+  | {
+      readonly type: 'document-told';
+      readonly documents: readonly string[];
+      readonly update?: Uint8Array | undefined;
+      readonly number?: number | undefined;
+      readonly refusal?: Refusal | undefined;
+    }
   /** From a tab that waits for its changes to be saved: connect and push now, whatever the delay was to be. */
   | { readonly type: 'flush' };
 

@@ -299,3 +299,59 @@ describe('refusals', () => {
     }
   });
 });
+
+test('[DOC-2] what an editor has embedded or formatted stays where it is when the application rewrites the text', () => {
+  const editor = new Doc();
+  const text = editor.getText('notes');
+  text.insert(0, 'abcdef');
+  text.insertEmbed(3, { image: 1 });
+  text.insertEmbed(0, { image: 0 });
+  text.format(5, 2, { bold: true });
+  const name = { collection: 'tasks', key: 'a' };
+  const types = { notes: 'text' } as const;
+  const rowOf = (value: string): unknown[] => {
+    const document = new RowDocument({ name, types, clientId: 7, state: encodeStateAsUpdate(editor) });
+    document.put({ id: 'a', notes: value });
+    expect(document.row).toEqual({ id: 'a', notes: value });
+    const read = new Doc();
+    applyUpdate(read, document.state);
+    return read.getText('notes').toDelta();
+  };
+  const image = (n: number): object => ({ insert: { image: n } });
+  expect(text.toString()).toBe('abcdef');
+  expect(rowOf('abef')).toEqual([
+    image(0),
+    { insert: 'ab' },
+    image(1),
+    { insert: 'e', attributes: { bold: true } },
+    { insert: 'f' },
+  ]);
+  expect(rowOf('abcXdef!')).toEqual([
+    image(0),
+    { insert: 'abcX' },
+    image(1),
+    { insert: 'de', attributes: { bold: true } },
+    { insert: 'f!' },
+  ]);
+  expect(rowOf('')).toEqual([image(0), image(1)]);
+});
+
+test('[DOC-1] formats that mean nothing any more are left to editors: reading a row changes nothing in its document', () => {
+  const [one, two] = [new Doc(), new Doc()];
+  one.getText('notes').insert(0, 'hello');
+  const base = encodeStateAsUpdate(one);
+  applyUpdate(two, base);
+  one.getText('notes').format(0, 5, { bold: true });
+  two.getText('notes').delete(0, 5);
+  const updates = [encodeStateAsUpdate(one), encodeStateAsUpdate(two)];
+  const states = [false, true].map((isRead) => {
+    const name = { collection: 'tasks', key: 'a' };
+    const document = new RowDocument({ name, types: { notes: 'text' }, clientId: 7, state: base });
+    for (const update of updates) {
+      if (isRead) expect(document.row).toBeDefined();
+      document.apply(update);
+    }
+    return Buffer.from(document.state).toString('hex');
+  });
+  expect(states[0]).toBe(states[1]);
+});

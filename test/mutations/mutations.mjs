@@ -573,7 +573,7 @@ export const MUTATIONS = [
   },
   {
     name: 'send under the name of the run before',
-    file: 'worker/sync/client-id.ts',
+    file: 'src/protocol/client-id.ts',
     from: 'return seconds * 2 ** RANDOM_BITS + drawn;',
     to: 'return 2 ** RANDOM_BITS + 0 * drawn;',
     test: 'test/sync/push.test.ts',
@@ -598,6 +598,34 @@ export const MUTATIONS = [
     from: 'if (this.#rateOf(owner).take(1) === 0) {',
     to: 'if (this.#rateOf(owner).take(0) === 0) {',
     test: 'test/sync/presence.test.ts',
+  },
+  {
+    name: 'say that an edit is stored before it is',
+    file: 'worker/sync/open-documents.ts',
+    from: '    const stored = await this.#store(id, name, said.update);',
+    to: '    this.#answer(said, { number: said.number });\n    const stored = await this.#store(id, name, said.update);',
+    test: 'test/sync/open-documents.test.ts',
+  },
+  {
+    name: 'send an edit again that was said twice',
+    file: 'worker/sync/open-documents.ts',
+    from: 'if (before !== undefined && isSame(before, after))',
+    to: 'if (before === undefined && isSame(before!, after))',
+    test: 'test/sync/open-documents.test.ts',
+  },
+  {
+    name: 'let Yjs take formats away in a state of this device alone',
+    file: 'worker/documents/row-document.ts',
+    from: 'if (this.#isTyped && Object',
+    to: 'if (!this.#isTyped && this.#isTyped && Object',
+    test: 'test/documents/row-document.test.ts',
+  },
+  {
+    name: 'rewrite a text that has something embedded',
+    file: 'worker/documents/text-field.ts',
+    from: 'for (let end = position + units; end > position; ) {',
+    to: 'text.delete(position, units);\n  for (let end = position; end > position; ) {',
+    test: 'test/documents/row-document.test.ts',
   },
   {
     name: 'delete a batch when it is sent',

@@ -4,8 +4,8 @@
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import * as Y from 'yjs';
+import { drawClientId } from '../../src/protocol/client-id.ts';
 import type { DeliveredBatch } from '../../src/protocol/sync/index.ts';
-import { drawClientId } from '../../worker/sync/client-id.ts';
 import { createSeededRandom } from '../fakes/seeded-random.ts';
 import { fieldsOf } from '../server/device.ts';
 import { type RunningFixture, startRelay } from '../server/relay-fixture.ts';

@@ -12,6 +12,7 @@ import {
   SYNC_OUTBOX,
   SYNC_STATES,
   type SyncedCollection,
+  type SyncNews,
   type SyncStatus,
 } from '../../src/protocol/sync-worker.ts';
 import type { Engine } from '../../worker/engine/index.ts';
@@ -39,6 +40,7 @@ export type DeviceOptions = {
   readonly platform?: SyncPlatform;
   readonly image?: MemoryImage;
   readonly presence?: PresenceCarrier;
+  readonly tell?: (news: SyncNews) => void;
 };
 
 /** A row, or undefined for one that is deleted. */
@@ -95,6 +97,7 @@ export class SyncDevice {
       url,
       collections: this.collections,
       presence: this.#options.presence,
+      tell: this.#options.tell,
       token: this.#options.token ?? (async () => ''),
       onStatus: (status) => this.statuses.push(status),
       onFailed: (error) => this.failures.push(error),

@@ -3,6 +3,7 @@
  * checked by the compiler with all others; each line below a ts-expect-error must be an error.
  */
 import type { Observable } from 'rxjs';
+import type { Doc } from 'yjs';
 import {
   type Change,
   type Collection,
@@ -273,6 +274,17 @@ async function synchronised(): Promise<void> {
   const alone = await openStore({ name: 'x', collections: { tasks } });
   // @ts-expect-error it was opened without
   await alone.sync.flush();
+  const document = await store.doc('tasks', 'milk', { yjs: import('yjs') });
+  assertType<Equal<typeof document.ydoc, Doc>>();
+  await document.saved();
+  // @ts-expect-error no such collection
+  await store.doc('nothing', 'milk', { yjs: import('yjs') });
+  // @ts-expect-error a key is none of these
+  await store.doc('tasks', new Date(), { yjs: import('yjs') });
+  // @ts-expect-error it is the application's own
+  await store.doc('tasks', 'milk');
+  // @ts-expect-error it was opened without
+  await alone.doc('tasks', 'milk', { yjs: import('yjs') });
 }
 void synchronised;
 defineCollection<Task>({ sync: false, fields: { title: 'text', rank: 'counter' } });

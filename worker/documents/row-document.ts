@@ -34,8 +34,11 @@ const FIELDS: string = PLAIN_FIELDS;
 const NOBODY = -1;
 
 export class RowDocument {
-  readonly #doc: Doc;
-  readonly #fields: YMap<unknown>;
+  readonly #guid: string;
+  #doc!: Doc;
+  #fields!: YMap<unknown>;
+  /** Fields with a type were looked at: Yjs knows now what their roots are. */
+  #isTyped = false;
   readonly #types: FieldTypes;
   readonly #clientId: number;
 
@@ -49,13 +52,19 @@ export class RowDocument {
     readonly clientId: number;
     readonly state?: Uint8Array | undefined;
   }) {
-    // With a guid: without one, Yjs draws a random UUID, which takes twenty times as long as the rest.
-    this.#doc = new Doc({ guid: JSON.stringify([options.name.collection, options.name.key]) });
-    this.#doc.clientID = options.clientId;
+    this.#guid = JSON.stringify([options.name.collection, options.name.key]);
     this.#clientId = options.clientId;
     this.#types = options.types;
-    this.#fields = this.#doc.getMap(FIELDS);
+    this.#open();
     if (options.state !== undefined) this.apply(options.state);
+  }
+
+  #open(): void {
+    // With a guid: without one, Yjs draws a random UUID, which takes twenty times as long as the rest.
+    this.#doc = new Doc({ guid: this.#guid });
+    this.#doc.clientID = this.#clientId;
+    this.#fields = this.#doc.getMap(FIELDS);
+    this.#isTyped = false;
   }
 
   /** All that is known of the row, as one Yjs update (version 1). The same for equal histories, not for equal rows. */
@@ -75,6 +84,7 @@ export class RowDocument {
       // A shared type that a client has put there is read as what it looks like.
       if (field !== undefined) row[field] = uncarry(isShared(value) ? value.toJSON() : value);
     }
+    this.#isTyped = true;
     for (const [field, type] of Object.entries(this.#types)) {
       const kind = KINDS[type];
       const isThere = this.#fields.has(PRESENT + field) || !kind.isEmpty(this.#doc, field);
@@ -92,6 +102,7 @@ export class RowDocument {
    */
   put(row: Row | undefined): Uint8Array | undefined {
     if (row !== undefined) this.#check(row);
+    this.#isTyped = true;
     let update: Uint8Array | undefined;
     const take = (made: Uint8Array): void => {
       update = made;
@@ -107,6 +118,13 @@ export class RowDocument {
 
   /** Merges an update of another device, which `checkUpdate` has accepted. Updates may come in any order, and again. */
   apply(update: Uint8Array): void {
+    // From a text that Yjs knows to be one it takes formats away that an update has made useless: a change of its own,
+    // in a state that only this device would have. Editors do so, and tell others of it.
+    if (this.#isTyped && Object.values(this.#types).includes('text')) {
+      const { state } = this;
+      this.#open();
+      this.apply(state);
+    }
     this.#doc.clientID = NOBODY;
     try {
       applyUpdate(this.#doc, update);

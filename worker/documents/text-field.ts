@@ -8,7 +8,7 @@ const COMPARED_CHARACTERS_MAX = 1_000_000;
 
 export const textField: FieldKind = {
   isEmpty: (doc, name) => doc.getText(name).length === 0,
-  // Not toString(), which has no place for what an editor embeds: so neither is a length equal to that of the content.
+  // Without formats, and without what an editor has embedded.
   read: (doc, name) => doc.getText(name).toString(),
   write(doc, name, value) {
     change(doc.getText(name), value as string);
@@ -22,12 +22,7 @@ export const textField: FieldKind = {
 function change(text: Text, after: string): void {
   const before = text.toString();
   if (before === after) return;
-  if (text.length !== before.length) {
-    // There is something embedded, and positions of the string are not those of the text.
-    text.delete(0, text.length);
-    text.insert(0, after);
-    return;
-  }
+  const places = placesOf(text, before);
   // By whole characters: Yjs replaces what is left of a pair that was cut.
   const isLong = before.length + after.length > COMPARED_CHARACTERS_MAX;
   const old = isLong ? [before] : Array.from(before);
@@ -39,7 +34,38 @@ function change(text: Text, after: string): void {
     let removedUnits = 0;
     while (at > start) removedUnits += old[--at]!.length;
     position -= removedUnits;
-    if (removedUnits > 0) text.delete(position, removedUnits);
-    if (to > from) text.insert(position, next.slice(from, to).join(''));
+    remove(text, places, position, removedUnits);
+    if (to > from) text.insert(placeOf(places, position), next.slice(from, to).join(''));
+  }
+}
+
+/** Where each unit of the string stands in the text; undefined when nothing is embedded in between. */
+function placesOf(text: Text, string: string): readonly number[] | undefined {
+  if (text.length === string.length) return undefined;
+  const places: number[] = [];
+  let at = 0;
+  for (const { insert } of text.toDelta() as readonly { readonly insert: unknown }[]) {
+    const units = typeof insert === 'string' ? insert.length : 0;
+    for (let unit = 0; unit < units; unit += 1) places.push(at + unit);
+    at += Math.max(units, 1);
+  }
+  return places;
+}
+
+/** Behind the character before it: what is embedded there comes after what is inserted. */
+const placeOf = (places: readonly number[] | undefined, position: number): number =>
+  places === undefined ? position : position === 0 ? 0 : places[position - 1]! + 1;
+
+/** Characters alone: what an editor has embedded between them stays. */
+function remove(text: Text, places: readonly number[] | undefined, position: number, units: number): void {
+  if (places === undefined) {
+    if (units > 0) text.delete(position, units);
+    return;
+  }
+  for (let end = position + units; end > position; ) {
+    let start = end - 1;
+    while (start > position && places[start - 1] === places[start]! - 1) start -= 1;
+    text.delete(places[start]!, end - start);
+    end = start;
   }
 }

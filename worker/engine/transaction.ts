@@ -347,6 +347,7 @@ export class Transaction implements EngineTransaction {
       signal: this.#controller.signal,
       origin,
       isRemote: this.#options.isRemote,
+      isOwn: this.#options.isOwn,
     });
   }
 

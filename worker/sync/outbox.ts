@@ -18,9 +18,9 @@ import {
 } from '../../src/protocol/sync/index.ts';
 import type { OutboxRow } from '../../src/protocol/sync-worker.ts';
 import { SYNC_OUTBOX } from '../../src/protocol/sync-worker.ts';
-import { drawWriter } from './client-id.ts';
 import { rowId } from './row-id.ts';
 import type { StoreVerbs } from './store-client.ts';
+import { drawWriter } from './writer-name.ts';
 
 /** A row of `$sync.outbox`. */
 export type OutboxEntry = OutboxRow & {

@@ -3,14 +3,21 @@
  * knows is in the store, so it may be ended at any moment; the next run draws a writer and a client id of its own (R7).
  */
 import { unreachable } from '../../src/base/assert.ts';
+import { drawClientId } from '../../src/protocol/client-id.ts';
 import { FRAME, type Refuse, type RelayMessage, type Welcome } from '../../src/protocol/sync/index.ts';
-import { type Refusal, SYNC_CHANGES, type SyncedCollection, type SyncStatus } from '../../src/protocol/sync-worker.ts';
+import {
+  type Refusal,
+  SYNC_CHANGES,
+  type SyncedCollection,
+  type SyncNews,
+  type SyncStatus,
+} from '../../src/protocol/sync-worker.ts';
 import { adoptCollections } from './adopt-collections.ts';
-import { drawClientId } from './client-id.ts';
 import { Connection, type ConnectionState } from './connection.ts';
 import { Fold } from './fold.ts';
 import { HeldRows } from './held-rows.ts';
 import { Incoming } from './incoming.ts';
+import { OpenDocuments } from './open-documents.ts';
 import { Outbox } from './outbox.ts';
 import type { SyncPlatform } from './platform.ts';
 import type { PresenceCarrier } from './presence.ts';
@@ -30,6 +37,8 @@ export type SessionOptions = {
   readonly url: string;
   readonly collections: readonly SyncedCollection[];
   readonly presence?: PresenceCarrier | undefined;
+  /** To all tabs. */
+  readonly tell?: ((news: SyncNews) => void) | undefined;
   /** `refused`: the token that the relay has not accepted. */
   readonly token: (refused: string | undefined) => Promise<string>;
   readonly onStatus: (status: SyncStatus) => void;
@@ -44,6 +53,7 @@ export class SyncSession {
   readonly #fold: Fold;
   readonly #outgoing: Outgoing;
   readonly #incoming: Incoming;
+  readonly #documents: OpenDocuments;
   #status: SyncStatus;
   #stopWatch: () => void = () => {};
   #isFolding = false;
@@ -95,6 +105,11 @@ export class SyncSession {
       outboxGrew: () => this.#outgoing.wake(),
       failed: (error) => this.#fail(error),
     });
+    this.#documents = new OpenDocuments(this.#context, this.#fold, {
+      tell: (news) => options.tell?.(news),
+      outboxGrew: () => this.#outgoing.wake(),
+      failed: (error) => this.#fail(error),
+    });
   }
 
   get status(): SyncStatus {
@@ -113,6 +128,7 @@ export class SyncSession {
       (error) => this.#fail(error),
     );
     this.#tellHeld();
+    this.#documents.start();
     this.#wakeFold();
     if (!isOnline) this.#connection.hint('offline');
     this.#connection.start();
@@ -121,11 +137,17 @@ export class SyncSession {
   stop(): void {
     this.#isEnded = true;
     this.#stopWatch();
+    this.#documents.stop();
     this.#connection.stop();
   }
 
   network(isOnline: boolean): void {
     this.#connection.hint(isOnline ? 'online' : 'offline');
+  }
+
+  /** From a tab. */
+  heard(news: SyncNews): void {
+    if (news.type === 'document') this.#documents.heard(news);
   }
 
   /** Connect and push now, whatever the delay was to be. */

@@ -9,6 +9,7 @@ import type { Link, Request } from '../../src/client/link.ts';
 import { collectRows } from '../../src/client/row-stream.ts';
 import { type BindCollections, transact } from '../../src/client/transaction.ts';
 import type { Selector } from '../../src/protocol/definition.ts';
+import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
 import type { RawFind } from '../../src/protocol/find-spec.ts';
 import type { Call, PlainWrite } from '../../src/protocol/messages.ts';
 import { isHidden } from '../../src/protocol/sync-worker.ts';
@@ -62,8 +63,8 @@ export class StoreClient implements StoreVerbs {
     return this.#verbs.delete(collection, keys);
   }
 
-  /** Serializable; run again when it has lost a race. Answers once it is stored. */
-  transaction<R>(run: (tx: StoreVerbs) => Promise<R>): Promise<R> {
+  /** Serializable; run again when it has lost a race. Answers once it is stored. `isOwn`: BeginOptions. */
+  transaction<R>(run: (tx: StoreVerbs) => Promise<R>, more: { readonly isOwn?: true } = {}): Promise<R> {
     const link = this.#link;
     const { platform } = link;
     const bound = (tx?: number) => new Map([[VERBS, bind(link, tx)]]);
@@ -75,17 +76,22 @@ export class StoreClient implements StoreVerbs {
       platform.setTimer,
       StoreError,
       (tx) => run((tx as unknown as { readonly [VERBS]: StoreVerbs })[VERBS]),
-      { timeoutMs: TRANSACTION_TIMEOUT_MS, retries: RETRIES },
+      { timeoutMs: TRANSACTION_TIMEOUT_MS, retries: RETRIES, ...more },
     );
   }
 
   /** Calls after each commit that changes the collection. `onEnd`: the engine has ended it; nothing more comes. */
-  watch(collection: string, onChange: () => void, onEnd: (error: unknown) => void): () => void {
+  watch(
+    collection: string,
+    onChange: (events: readonly ChangeEvent[]) => void,
+    onEnd: (error: unknown) => void,
+    selector?: Selector,
+  ): () => void {
     const link = this.#link;
-    const pending = link.open(['subscribe', 0, collection, undefined], { timeoutMs: NO_TIMEOUT });
+    const pending = link.open(['subscribe', 0, collection, selector], { timeoutMs: NO_TIMEOUT });
     let isStopped = false;
-    pending.onRows = () => {
-      if (!isStopped) onChange();
+    pending.onRows = (events) => {
+      if (!isStopped) onChange(events as unknown as readonly ChangeEvent[]);
       link.pull(pending);
     };
     pending.promise.catch((error) => {

@@ -78,6 +78,7 @@ export class SyncWorker {
       url: relays[0]!.url,
       collections,
       presence: this.#presence,
+      tell: (news) => this.#isEnded || this.#channel.post(news),
       token: () => this.#askToken(),
       onStatus: (status) => this.#tell(status),
       onFailed: (error) => this.#failed(error, startedAt),
@@ -121,6 +122,7 @@ export class SyncWorker {
 
   #told(news: SyncNews): void {
     this.#presence.heard(news);
+    this.#session?.heard(news);
     if (news.type === 'ask') this.#tell(this.#status);
     else if (news.type === 'flush') this.#session?.hurry();
   }

@@ -84,6 +84,7 @@ export class Committer {
       signal: AbortSignal | undefined;
       origin?: CallOrigin | undefined;
       isRemote?: boolean | undefined;
+      isOwn?: boolean | undefined;
       creates?: SingleCreate | undefined;
     },
   ): Promise<WriteOutcome> {
@@ -362,7 +363,8 @@ export class Committer {
 
   #gatherApplied(task: Task, parts: readonly PreparedWrite[], marks: PreparedWrite | undefined, value: unknown): void {
     const group = this.#group;
-    const origin = task.caller.isRemote === true ? 'remote' : 'local';
+    const { isRemote, isOwn } = task.caller;
+    const origin = isRemote === true && isOwn !== true ? 'remote' : 'local';
     for (const { changes, inserts, deletes, blobs, catalogue } of parts) {
       group.rows += changes.length + ((inserts ?? deletes)?.keys.length ?? 0);
       for (const blob of blobs) group.blobs.push(blob);

@@ -38,6 +38,8 @@ export type Caller = {
   readonly origin?: CallOrigin | undefined;
   /** It brings what another device has done. */
   readonly isRemote?: boolean | undefined;
+  /** And this device has done it: an editor of a document. */
+  readonly isOwn?: boolean | undefined;
   readonly resolve: (outcome: WriteOutcome) => void;
   readonly reject: (error: unknown) => void;
 };

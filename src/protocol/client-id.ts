@@ -1,9 +1,9 @@
 /**
- * Yjs' name for who writes, drawn once for each run of the sync worker and stored nowhere (R7): a run that lost what it
- * had written last must not write something else under the same name. Of changes that do not know of each other Yjs lets
- * the higher id win, so ids grow with time.
+ * Yjs' name for who writes, drawn once for each run of the sync worker, and for each document that a page opens, and
+ * stored nowhere (R7): who lost what it had written last must not write something else under the same name. Of changes
+ * that do not know of each other Yjs lets the higher id win, so ids grow with time.
  */
-import type { Platform } from '../../src/base/platform.ts';
+import type { Platform } from '../base/platform.ts';
 
 /** Seconds fill the upper 31 bits until 2088, random bits the lower 22: two runs of one second hardly ever meet. */
 const EPOCH_MS = Date.UTC(2020, 0, 1);
@@ -17,11 +17,4 @@ export function drawClientId({ wallClock, random }: Pick<Platform, 'wallClock' |
   random(bytes);
   const drawn = new DataView(bytes.buffer).getUint32(0) >>> (32 - RANDOM_BITS);
   return seconds * 2 ** RANDOM_BITS + drawn;
-}
-
-/** The name of a writer at the relay: hex of 16 random bytes. */
-export function drawWriter({ random }: Pick<Platform, 'random'>): string {
-  const bytes = new Uint8Array(16);
-  random(bytes);
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
