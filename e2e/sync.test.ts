@@ -2,7 +2,7 @@
  * Goal: devices in real browsers share what they have through the built relay, and nothing else leaves them. Method: two
  * profiles with pages of one application; the relay is stopped and started, tabs that lead are closed and killed.
  */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BrowserContext, Page } from 'playwright';
@@ -12,6 +12,7 @@ import type { Doc } from 'yjs';
 import { DEMO } from '../.ci/build.mjs';
 import { type Served, serve } from '../.ci/serve.mjs';
 import type { LiveDocument, Participant, SyncState } from '../src/index.ts';
+import { createSeededRandom } from '../test/fakes/seeded-random.ts';
 import { BROWSERS, type BrowserName, launchWithProfile, withProfile } from './harness.ts';
 import { type RelayProcess, startRelayProcess } from './relay/relay-process.ts';
 
@@ -25,7 +26,7 @@ const open = (name: string, url: string) =>
   collectionStore.openStore({
     name,
     collections: {
-      tasks: { fields: { notes: 'text', likes: 'counter' } },
+      tasks: { fields: { notes: 'text', likes: 'counter', labels: 'set', steps: 'list' } },
       secrets: { sync: false },
     },
     sync: { relays: [{ url }], token: async () => 'open sesame' },
@@ -126,10 +127,14 @@ const others = (page: Page): Promise<readonly string[]> =>
   );
 
 /** Two devices with one tab each. */
-function withDevices(browser: BrowserName, use: (devices: Devices) => Promise<void>): Promise<void> {
+function withDevices(
+  browser: BrowserName,
+  use: (devices: Devices) => Promise<void>,
+  other: BrowserName = browser,
+): Promise<void> {
   return withProfile((one) =>
     withProfile(async (two) => {
-      const contexts = [await launchWithProfile(browser, one), await launchWithProfile(browser, two)] as const;
+      const contexts = [await launchWithProfile(browser, one), await launchWithProfile(other, two)] as const;
       try {
         const [a, b] = [await openTab(contexts[0]), await openTab(contexts[1])];
         await use({ a, b, contextA: contexts[0], contextB: contexts[1] });
@@ -315,3 +320,117 @@ describe.each(BROWSERS)('%s', (browser) => {
     }),
   );
 });
+
+const SEED = 20_261;
+const EDITS = 60;
+const WORDS = ['milk', 'bread', 'paint', 'seeds', 'nails'];
+const SCREENSHOTS = new URL('../test-results/screenshots', import.meta.url).pathname;
+
+test(
+  `[R10] [R19] [R12] a Chromium and a Firefox that were offline come together, seed ${SEED}`,
+  {
+    timeout: 180_000,
+  },
+  () =>
+    withDevices(
+      'chromium',
+      async ({ a, b }) => {
+        const rows = Array.from({ length: 8 }, (_, n) => ({
+          id: `task ${n}`,
+          title: WORDS[n % WORDS.length]!,
+          notes: 'as it was',
+          likes: 0,
+          labels: ['home'],
+          steps: ['one'],
+        }));
+        for (const row of rows) await put(a, row);
+        await flush(a);
+        await expect.poll(async () => ((await all(b)) as readonly unknown[]).length, POLL).toBe(rows.length);
+
+        const { port } = new URL(relay.url);
+        await relay.end('SIGTERM');
+        const [ofChromium, ofFirefox] = await Promise.all([editOffline(a, 1), editOffline(b, 2)]);
+        expect(await pending(a)).toBeGreaterThan(0);
+        expect(await pending(b)).toBeGreaterThan(0);
+        relay = await startRelay(port);
+        await Promise.all([flush(a), flush(b)]);
+        const textOf = async (page: Page): Promise<string> => JSON.stringify(await all(page));
+        await expect.poll(async () => (await textOf(a)) === (await textOf(b)), POLL).toBe(true);
+
+        const found = (await all(a)) as readonly {
+          readonly id: string;
+          readonly likes: number;
+          readonly notes: string;
+        }[];
+        const deleted = new Set([...ofChromium.deleted, ...ofFirefox.deleted]);
+        expect(found.map(({ id }) => id)).toEqual(
+          [...rows.map(({ id }) => id), ...ofChromium.created, ...ofFirefox.created]
+            .filter((id) => !deleted.has(id))
+            .sort(),
+        );
+        for (const { id, likes, notes } of found) {
+          expect(likes, id).toBe((ofChromium.likes[id] ?? 0) + (ofFirefox.likes[id] ?? 0));
+          // What both have typed is there, each once.
+          for (const word of [...(ofChromium.typed[id] ?? []), ...(ofFirefox.typed[id] ?? [])])
+            expect(notes.split(word), `${id}: ${notes}`).toHaveLength(2);
+        }
+        await Promise.all([show(a, 'chromium'), show(b, 'firefox')]);
+      },
+      'firefox',
+    ),
+);
+
+type Edits = {
+  readonly created: string[];
+  readonly deleted: string[];
+  readonly likes: Record<string, number>;
+  readonly typed: Record<string, string[]>;
+};
+
+/** Random edits of all field types. The two devices delete and create different documents, and share the others. */
+async function editOffline(page: Page, device: number): Promise<Edits> {
+  const random = createSeededRandom(SEED + device);
+  const below = (count: number): number => Math.floor(random() * count);
+  const edits: Edits = { created: [], deleted: [], likes: {}, typed: {} };
+  for (let edit = 0; edit < EDITS; edit++) {
+    const id = `task ${below(6)}`;
+    const row = (await get(page, id)) as { notes: string; likes: number; labels: string[]; steps: string[] };
+    const dice = below(6);
+    if (dice === 0) await update(page, id, { title: `${WORDS[below(5)]} ${device}` });
+    else if (dice === 1) {
+      const word = ` d${device}e${edit};`;
+      const at = below(row.notes.length + 1);
+      // Not in the middle of another word: each has to be found again.
+      const place = row.notes.indexOf(';', at) + 1;
+      await update(page, id, { notes: row.notes.slice(0, place) + word + row.notes.slice(place) });
+      edits.typed[id] = [...(edits.typed[id] ?? []), word];
+    } else if (dice === 2) {
+      await update(page, id, { likes: row.likes + 1 });
+      edits.likes[id] = (edits.likes[id] ?? 0) + 1;
+    } else if (dice === 3) await update(page, id, { labels: [...new Set([...row.labels, WORDS[below(5)]!])] });
+    else if (dice === 4) await update(page, id, { steps: [...row.steps, `step ${device} ${edit}`] });
+    else {
+      const created = `new ${device} ${edit}`;
+      await put(page, { id: created, title: 'made offline', notes: '', likes: 0, labels: [], steps: [] });
+      edits.created.push(created);
+    }
+  }
+  const gone = `task ${5 + device}`;
+  await page.evaluate((key) => (globalThis as unknown as Globals).store.tasks.delete(key), gone);
+  edits.deleted.push(gone);
+  return edits;
+}
+
+/** For somebody who looks at it. */
+async function show(page: Page, name: string): Promise<void> {
+  await page.evaluate(async () => {
+    const rows = await (globalThis as unknown as Globals).store.tasks.find();
+    document.body.replaceChildren(
+      ...(rows as readonly object[]).map((row) =>
+        Object.assign(document.createElement('p'), { textContent: JSON.stringify(row) }),
+      ),
+    );
+  });
+  await mkdir(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `offline-${name}.png`) });
+}
