@@ -2,4 +2,5 @@
 export { missingFrom, stateVectorOf } from './difference.ts';
 export { freshRow } from './fresh-row.ts';
 export { rowOfProjection } from './projection.ts';
-export { RowDocument } from './row-document.ts';
+export { type ChangeTimes, clockOf, RowDocument } from './row-document.ts';
+export { assertCarries } from './unfit.ts';

@@ -6,7 +6,7 @@ import { isForbiddenKey } from '../../src/base/codec/index.ts';
 import { ROW_DEPTH_MAX } from '../../src/base/limits.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { FieldTypes } from '../../src/protocol/field-types.ts';
-import { DELETED, nameOf } from './field-names.ts';
+import { DELETED, nameOf, TIME, timeName } from './field-names.ts';
 import { uncarry } from './value-encoding.ts';
 
 /** Of lib0's `any`. Permanent. */
@@ -50,6 +50,8 @@ export function rowOfProjection(projection: Uint8Array, types: FieldTypes): Row 
       if (value === true) return null;
       continue;
     }
+    // Asked for when there is a conflict.
+    if (stored === TIME || stored.startsWith(timeName(''))) continue;
     const field = nameOf(stored);
     // A mark of a field with a type, a plain value in the place of one, or a name of later versions.
     if (field === undefined || Object.hasOwn(types, field)) return undefined;

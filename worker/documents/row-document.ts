@@ -4,7 +4,14 @@
  * and fields with a type merge what is in them. Rows are read from their documents here only; whoever asks a collection
  * reads the row that is stored beside.
  */
-import { applyUpdate, Doc, encodeStateAsUpdate, type Map as YMap } from 'yjs';
+import {
+  applyUpdate,
+  Doc,
+  decodeStateVector,
+  encodeStateAsUpdate,
+  encodeStateVectorFromUpdate,
+  type Map as YMap,
+} from 'yjs';
 import { assertRow } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { fitProblem } from '../../src/protocol/field-fit.ts';
@@ -12,7 +19,7 @@ import { type FieldType, type FieldTypes, PLAIN_FIELDS } from '../../src/protoco
 import type { RowName } from '../../src/protocol/sync/index.ts';
 import { counterField } from './counter-field.ts';
 import type { FieldKind } from './field-kind.ts';
-import { DELETED, nameOf, PRESENT, storedName } from './field-names.ts';
+import { DELETED, nameOf, PRESENT, storedName, TIME, timeName } from './field-names.ts';
 import { listField } from './list-field.ts';
 import { mapField } from './map-field.ts';
 import { setField } from './set-field.ts';
@@ -32,6 +39,16 @@ const KINDS: { readonly [Type in FieldType]: FieldKind } = {
 const FIELDS: string = PLAIN_FIELDS;
 /** While updates are read: Yjs takes a new client id when its own comes in from outside. No writer has this one. */
 const NOBODY = -1;
+
+/** Of changes, with the times that they get (worker/sync/hybrid-clock.ts). */
+export type ChangeTimes = {
+  /** Whether changes of a field get times. The row has one as soon as any field has. */
+  readonly isTimed: (field: string) => boolean;
+  /** Of what this call changes. */
+  readonly now: number;
+  /** Of fields that get a value which was written at another time. */
+  readonly byField?: ReadonlyMap<string, number>;
+};
 
 export class RowDocument {
   readonly #guid: string;
@@ -95,12 +112,33 @@ export class RowDocument {
     return row;
   }
 
+  /** When a field, or without one the row, was changed last; 0 when that was not told. */
+  timeOf(field?: string): number {
+    const own = field === undefined ? undefined : this.#fields.get(timeName(field));
+    const time = own ?? this.#fields.get(TIME);
+    return typeof time === 'number' ? time : 0;
+  }
+
+  /** The latest time in the document. */
+  get latestTime(): number {
+    let latest = 0;
+    for (const [stored, time] of this.#fields) {
+      if (stored.startsWith(TIME) && typeof time === 'number' && time > latest) latest = time;
+    }
+    return latest;
+  }
+
+  /** Whether nothing is missing of what the updates build on. */
+  get isComplete(): boolean {
+    return this.#doc.store.pendingStructs === null && this.#doc.store.pendingDs === null;
+  }
+
   /**
    * Changes the document where it differs from a row, which undefined deletes. Answers the change as a Yjs update, or
    * undefined when there is none. Afterwards `row` is the row as all devices will read it: sets are sorted, and sums of
    * fractions are what they are. Throws `sync/unfit-value` for a value that its field cannot hold, and changes nothing.
    */
-  put(row: Row | undefined): Uint8Array | undefined {
+  put(row: Row | undefined, times?: ChangeTimes): Uint8Array | undefined {
     if (row !== undefined) this.#check(row);
     this.#isTyped = true;
     let update: Uint8Array | undefined;
@@ -109,7 +147,7 @@ export class RowDocument {
     };
     this.#doc.on('update', take);
     try {
-      this.#doc.transact(() => (row === undefined ? this.#delete() : this.#write(row)));
+      this.#doc.transact(() => (row === undefined ? this.#delete(times) : this.#write(row, times)));
     } finally {
       this.#doc.off('update', take);
     }
@@ -133,18 +171,32 @@ export class RowDocument {
     }
   }
 
-  #write(row: Row): void {
+  #write(row: Row, times: ChangeTimes | undefined): void {
     const fields = this.#fields;
+    const isNew = fields.has(DELETED) || fields.size === 0;
     if (fields.has(DELETED)) fields.delete(DELETED);
+    if (isNew && times !== undefined) fields.set(TIME, times.now);
+    const note = (field: string): void => {
+      if (times === undefined || isNew || !times.isTimed(field)) return;
+      fields.set(timeName(field), times.byField?.get(field) ?? times.now);
+    };
     for (const stored of [...fields.keys()]) {
       const field = nameOf(stored);
-      if (field !== undefined && (row[field] === undefined || this.#kindOf(field) !== undefined)) fields.delete(stored);
+      if (field === undefined || (row[field] !== undefined && this.#kindOf(field) === undefined)) continue;
+      fields.delete(stored);
+      note(field);
     }
     for (const field of Object.keys(row)) {
       if (row[field] === undefined || this.#kindOf(field) !== undefined) continue;
       const stored = storedName(field);
       const value = carry(row[field]);
-      if (!fields.has(stored) || !isSame(fields.get(stored) as Carried, value)) fields.set(stored, value);
+      if (!fields.has(stored) || !isSame(fields.get(stored) as Carried, value)) {
+        fields.set(stored, value);
+        note(field);
+      }
+    }
+    for (const [field, time] of times?.byField ?? []) {
+      if (this.timeOf(field) !== time) fields.set(timeName(field), time);
     }
     for (const [field, type] of Object.entries(this.#types)) {
       const value = row[field];
@@ -157,8 +209,11 @@ export class RowDocument {
   }
 
   /** Its fields go, to give their space back; what another device writes meanwhile waits for a row of that key. */
-  #delete(): void {
-    for (const stored of [...this.#fields.keys()]) if (nameOf(stored) !== undefined) this.#fields.delete(stored);
+  #delete(times: ChangeTimes | undefined): void {
+    for (const stored of [...this.#fields.keys()]) {
+      if (nameOf(stored) !== undefined || stored.startsWith(timeName(''))) this.#fields.delete(stored);
+    }
+    if (times !== undefined && this.#fields.get(DELETED) !== true) this.#fields.set(TIME, times.now);
     for (const [field, type] of Object.entries(this.#types)) this.#clear(field, KINDS[type]);
     if (this.#fields.get(DELETED) !== true) this.#fields.set(DELETED, true);
   }
@@ -182,6 +237,11 @@ export class RowDocument {
       assertCarries(field, value);
     }
   }
+}
+
+/** How much of what a writer has written is in a state. */
+export function clockOf(state: Uint8Array, clientId: number): number {
+  return decodeStateVector(encodeStateVectorFromUpdate(state)).get(clientId) ?? 0;
 }
 
 const isShared = (value: unknown): value is { toJSON(): unknown } =>
