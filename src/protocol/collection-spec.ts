@@ -5,6 +5,7 @@
 import { isForbiddenKey } from '../base/codec/index.ts';
 import { StoreError } from '../base/store-error.ts';
 import { checkOptions } from './check-options.ts';
+import { toConflictSpec } from './conflict-options.ts';
 import type { CollectionSpec, IndexSpec, Selector } from './definition.ts';
 import { assertFieldTypes } from './field-types.ts';
 
@@ -17,8 +18,8 @@ const NAME_LENGTH_MAX = 64;
 /** Members of a store: a collection of that name could not be reached. Some belong to later versions. */
 const RESERVED =
   /^(collection|transaction|status\$|status|sync|conflicts\$|health|verify|compact|migrations\$|tabs\$|export|import|metrics\$|doc|close|destroy|then|name|toString|valueOf|toJSON|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|toLocaleString)$/;
-const OPTIONS = ['key', 'schema', 'indexes', 'version', 'migrations', 'sync', 'fields'];
-const LATER_OPTIONS = ['conflict', 'ttl', 'relays'];
+const OPTIONS = ['key', 'schema', 'indexes', 'version', 'migrations', 'sync', 'fields', 'conflict'];
+const LATER_OPTIONS = ['ttl', 'relays'];
 const INDEX_OPTIONS = ['on', 'name', 'unique', 'multi', 'sparse', 'caseInsensitive', 'where'];
 
 /**
@@ -35,11 +36,14 @@ export function toCollectionSpec(name: string, definition: unknown, isSynced?: b
   if (RESERVED.test(name)) refuse('its name is a member of the store');
   if (!isObject(definition)) return refuse('its definition is not an object');
   checkOptions(definition, OPTIONS, LATER_OPTIONS, 'collection', { collection: name });
-  const { key = 'id', schema, indexes = [], version = 1, migrations = [], sync, fields }: RawDefinition = definition;
+  const raw: RawDefinition = definition;
+  const { key = 'id', schema, indexes = [], version = 1, sync, fields } = raw;
+  const steps: unknown = JSON.parse(raw.migrations ?? '{}');
   const keyProblem = fieldProblem(key);
   if (keyProblem !== undefined || key.includes('.')) refuse(`key ${keyProblem ?? 'is not a top-level field'}`);
   if (!Number.isSafeInteger(version) || version < 1) refuse('version is not a whole number of 1 or more');
-  if (!Array.isArray(migrations)) refuse('migrations is not an object of functions by version');
+  if (!isObject(steps)) return refuse('migrations is not an object of functions by version');
+  const migrations = Object.keys(steps);
   for (const step of migrations) {
     const to = Number(step);
     if (!Number.isSafeInteger(to) || to < 2 || to > version)
@@ -52,6 +56,8 @@ export function toCollectionSpec(name: string, definition: unknown, isSynced?: b
   if (fields !== undefined && Object.hasOwn(fields, key)) refuse(`fields has its key, ${key}, which has no type`);
   const types: Readonly<Record<string, unknown>> = fields ?? {};
   assertFieldTypes(types, name);
+  // The sync worker's, and not kept: it may be another one at the next opening.
+  toConflictSpec(raw.conflict, { name, key, fields: types });
   if (!Array.isArray(indexes)) refuse('indexes is not an array');
   if (indexes.length > INDEXES_MAX) refuse(`it has more than ${INDEXES_MAX} indexes`);
   const specs: IndexSpec[] = [];
@@ -79,8 +85,10 @@ type RawDefinition = {
   readonly version?: number;
   readonly sync?: boolean;
   readonly fields?: Readonly<Record<string, unknown>>;
-  /** The functions are the page's: here are the versions that they lead to. */
-  readonly migrations?: readonly string[];
+  /** JSON text. The functions are the page's: here are the versions that they lead to. */
+  readonly migrations?: string;
+  /** As `toConflictSpec` takes it. */
+  readonly conflict?: unknown;
 };
 
 /** `index`: a path, paths, or an object with options (`IndexInput`). */

@@ -7,7 +7,9 @@
  * written through it is of origin `remote`), over the other with its page. When the tab leads no more the engine closes
  * its end and the page ends the worker, which therefore keeps nothing that is not in the store.
  */
-import type { Key } from '../base/row.ts';
+import type { Key, Row } from '../base/row.ts';
+import type { ConflictSpec } from './conflict-options.ts';
+import type { ConflictAnswer, ConflictQuestion } from './conflict-questions.ts';
 import type { FieldTypes } from './field-types.ts';
 import type { PresenceState } from './presence-state.ts';
 
@@ -20,8 +22,16 @@ export const SYNC_CHANGES = '$sync.changes';
 export const SYNC_STATES = '$sync.states';
 export const SYNC_OUTBOX = '$sync.outbox';
 export const SYNC_META = '$sync.meta';
+/** The inbox: ConflictRow. */
+export const SYNC_CONFLICTS = '$sync.conflicts';
 /** All have their key in `id`. They are there as soon as one collection is synchronised. */
-export const HIDDEN_COLLECTIONS: readonly string[] = [SYNC_CHANGES, SYNC_STATES, SYNC_OUTBOX, SYNC_META];
+export const HIDDEN_COLLECTIONS: readonly string[] = [
+  SYNC_CHANGES,
+  SYNC_STATES,
+  SYNC_OUTBOX,
+  SYNC_META,
+  SYNC_CONFLICTS,
+];
 
 export const isHidden = (collection: string): boolean => collection.startsWith(HIDDEN_PREFIX);
 
@@ -48,6 +58,28 @@ export type OutboxRow = {
   readonly count: number;
   /** Set when the relay has refused it for good. */
   readonly refusal?: Refusal | undefined;
+};
+
+/** A row of `$sync.conflicts`: what the application may want to know, or to decide, of a conflict that was met here. */
+export type ConflictRow = {
+  /** Ascending, and never used again. */
+  readonly id: number;
+  readonly collection: string;
+  readonly key: Key;
+  /** `manual`: the application is to decide. `merged`: it was decided, and something was dropped. */
+  readonly kind: 'manual' | 'merged';
+  /** Those that both sides have changed, or whose value was dropped. */
+  readonly fields: readonly string[];
+  /** The document before the own changes, with them, and as the others had it. Null: it was not there. */
+  readonly base: Row | null;
+  readonly local: Row | null;
+  readonly remote: Row | null;
+  /** What was dropped, by field; a field that is not in it was to be removed. Null: that the document was deleted. */
+  readonly dropped: Row | null;
+  /** In ms since 1970, by the clock of this device. */
+  readonly at: number;
+  /** Why the application's own function did not decide. */
+  readonly reason?: Refusal | undefined;
 };
 
 export type Refusal = { readonly code: string; readonly message: string };
@@ -80,6 +112,8 @@ export type SyncedCollection = {
   /** Field of the primary key. */
   readonly key: string;
   readonly fields: FieldTypes;
+  /** Default: `merge`. */
+  readonly conflict?: ConflictSpec | undefined;
 };
 
 /** On the control port, from the page. */
@@ -88,6 +122,8 @@ export type PageMessage =
   | { readonly type: 'token'; readonly id: number; readonly token: string | undefined }
   /** The application's function has thrown, or was too slow. */
   | { readonly type: 'no-token'; readonly id: number; readonly message: string }
+  /** Answers in the order of the questions. */
+  | { readonly type: 'resolved'; readonly id: number; readonly answers: readonly ConflictAnswer[] }
   /** What the browser says of the network. */
   | { readonly type: 'network'; readonly isOnline: boolean }
   /** Names of the tabs that have the store open. */
@@ -98,7 +134,9 @@ export type PageMessage =
 /** On the control port, from the sync worker. */
 export type SyncMessage =
   /** Asks for a token: before each hello. */
-  { readonly type: 'token'; readonly id: number };
+  | { readonly type: 'token'; readonly id: number }
+  /** Asks the application's functions what conflicts come to. */
+  | { readonly type: 'resolve'; readonly id: number; readonly questions: readonly ConflictQuestion[] };
 
 /** On the BroadcastChannel, which all tabs of the store and the sync worker hear. */
 export type SyncNews =
@@ -167,6 +205,8 @@ export type PendingNews = {
   readonly pending: number;
   /** Of them, those that the relay has refused, by their entries; the first of them. */
   readonly unsynced: readonly { readonly count: number; readonly refusal: Refusal }[];
+  /** Another one whenever the inbox of conflicts may have changed. Undefined: there is none. */
+  readonly conflicts?: string | undefined;
 };
 
 /** No collection: name of the subscription to PendingNews. */

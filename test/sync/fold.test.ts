@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Fold } from '../../worker/sync/fold.ts';
 import { HeldRows } from '../../worker/sync/held-rows.ts';
 import { changesOf, Outbox, type OutboxEntry } from '../../worker/sync/outbox.ts';
+import { OwnRuns } from '../../worker/sync/own-runs.ts';
 import { rowId } from '../../worker/sync/row-id.ts';
 import { createRelayLimits, type SyncContext } from '../../worker/sync/sync-context.ts';
 import { createTurns } from '../../worker/sync/turns.ts';
@@ -19,6 +20,8 @@ async function open(): Promise<{ readonly fold: Fold; readonly context: SyncCont
     store: device.inside,
     outbox: new Outbox(platform),
     held: new HeldRows(() => {}),
+    runs: new OwnRuns(),
+    askPage: async () => [],
     collections: new Map(device.collections.map((each) => [each.name, each])),
     clientId: 7,
     limits: createRelayLimits(),

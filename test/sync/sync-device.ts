@@ -5,9 +5,10 @@ import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { Link } from '../../src/client/link.ts';
 import type { CollectionSpec } from '../../src/protocol/definition.ts';
-import { decodeRelayMessage, encodeMessage, type RelayMessage } from '../../src/protocol/sync/index.ts';
+import { decodeRelayMessage, encodeMessage, FRAME, type RelayMessage } from '../../src/protocol/sync/index.ts';
 import {
   SYNC_CHANGES,
+  SYNC_CONFLICTS,
   SYNC_META,
   SYNC_OUTBOX,
   SYNC_STATES,
@@ -18,10 +19,11 @@ import {
 import type { Engine } from '../../worker/engine/index.ts';
 import { PortServer, type ServeOptions } from '../../worker/engine/port-server.ts';
 import { createMemoryImage, type MemoryImage } from '../../worker/storage/index.ts';
-import type { SocketEvents, SyncPlatform } from '../../worker/sync/platform.ts';
+import type { SocketEvents, SyncPlatform, SyncSocket } from '../../worker/sync/platform.ts';
 import type { PresenceCarrier } from '../../worker/sync/presence.ts';
 import { SyncSession } from '../../worker/sync/session.ts';
 import { StoreClient, type StoreVerbs } from '../../worker/sync/store-client.ts';
+import type { AskPage } from '../../worker/sync/sync-context.ts';
 import { createSocketOpener } from '../../worker/sync/web-socket.ts';
 import { collection, openOnImage } from '../engine/engine-fixture.ts';
 
@@ -36,6 +38,7 @@ export type DeviceOptions = {
   readonly collections?: readonly SyncedCollection[];
   readonly specs?: readonly CollectionSpec[];
   readonly url?: string;
+  readonly askPage?: AskPage;
   readonly token?: (refused: string | undefined) => Promise<string>;
   readonly platform?: SyncPlatform;
   readonly image?: MemoryImage;
@@ -52,6 +55,8 @@ export class SyncDevice {
   readonly failures: unknown[] = [];
   /** Messages of the relay that do not arrive. */
   losing: ((message: RelayMessage) => boolean) | undefined;
+  /** Batches that this device would push are lost on their way. */
+  holdsPushes = false;
   engine!: Engine;
   /** As the page has it. */
   page!: StoreClient;
@@ -91,7 +96,10 @@ export class SyncDevice {
   async startSync(url: string = this.#options.url!): Promise<SyncSession> {
     const platform = this.#options.platform ?? nodeSyncPlatform();
     const session = new SyncSession({
-      platform: { ...platform, openSocket: (to, events) => platform.openSocket(to, this.#listen(events)) },
+      platform: {
+        ...platform,
+        openSocket: (to, events) => this.#holding(platform.openSocket(to, this.#listen(events))),
+      },
       store: this.#connect({ isSync: true }),
       storeName: 'app',
       url,
@@ -99,12 +107,20 @@ export class SyncDevice {
       presence: this.#options.presence,
       tell: this.#options.tell,
       token: this.#options.token ?? (async () => ''),
+      askPage: this.#options.askPage,
       onStatus: (status) => this.statuses.push(status),
       onFailed: (error) => this.failures.push(error),
     });
     this.session = session;
     await session.start(true);
     return session;
+  }
+
+  #holding(socket: SyncSocket): SyncSocket {
+    const send = (bytes: Uint8Array): void => {
+      if (!this.holdsPushes || bytes[0] !== FRAME.push) socket.send(bytes);
+    };
+    return { bufferedBytes: 0, send, close: () => socket.close() };
   }
 
   #listen(events: SocketEvents): SocketEvents {
@@ -176,8 +192,14 @@ export class SyncDevice {
     return (await this.page.getMany(name, [key]))[0];
   }
 
-  hidden(name: 'changes' | 'states' | 'outbox' | 'meta'): Promise<readonly Row[]> {
-    const names = { changes: SYNC_CHANGES, states: SYNC_STATES, outbox: SYNC_OUTBOX, meta: SYNC_META };
+  hidden(name: 'changes' | 'states' | 'outbox' | 'meta' | 'conflicts'): Promise<readonly Row[]> {
+    const names = {
+      changes: SYNC_CHANGES,
+      states: SYNC_STATES,
+      outbox: SYNC_OUTBOX,
+      meta: SYNC_META,
+      conflicts: SYNC_CONFLICTS,
+    };
     return this.inside.find(names[name]);
   }
 

@@ -13,6 +13,7 @@ import {
   type PendingNews,
   type Refusal,
   SYNC_CHANGES,
+  SYNC_CONFLICTS,
   SYNC_OUTBOX,
 } from '../../src/protocol/sync-worker.ts';
 
@@ -25,19 +26,20 @@ type Listener = (news: PendingNews) => void;
 type Unsynced = PendingNews['unsynced'][number];
 
 export class PendingChanges {
-  readonly #engine: Pick<EngineApi, 'find' | 'subscribe'>;
+  readonly #engine: Pick<EngineApi, 'find' | 'subscribe' | 'epoch'>;
   /** Whether anything is synchronised. */
   readonly #isSynced: () => boolean;
   readonly #listeners: Set<Listener> = new Set();
   /** Told of each change, before the listeners. */
   readonly #waiters: Set<() => void> = new Set();
   #pending = 0;
+  #inboxChanges = 0;
   readonly #unsynced: Map<number, Unsynced> = new Map();
   #counting: Promise<void> | undefined;
   #isCounted = false;
   #isStale = false;
 
-  constructor(engine: Pick<EngineApi, 'find' | 'subscribe'>, isSynced: () => boolean) {
+  constructor(engine: Pick<EngineApi, 'find' | 'subscribe' | 'epoch'>, isSynced: () => boolean) {
     this.#engine = engine;
     this.#isSynced = isSynced;
   }
@@ -87,7 +89,11 @@ export class PendingChanges {
   }
 
   get #news(): PendingNews {
-    return { pending: this.#pending, unsynced: [...this.#unsynced.values()].slice(0, UNSYNCED_TOLD_MAX) };
+    return {
+      pending: this.#pending,
+      unsynced: [...this.#unsynced.values()].slice(0, UNSYNCED_TOLD_MAX),
+      conflicts: `${this.#engine.epoch}.${this.#inboxChanges}`,
+    };
   }
 
   /** Looks now, and again after each change, until it is so. */
@@ -124,6 +130,10 @@ export class PendingChanges {
     const all = { selector: {}, sort: [], limit: undefined, skip: 0 } as const;
     const changes = this.#engine.find(SYNC_CHANGES, all);
     const outbox = this.#engine.find(SYNC_OUTBOX, { ...all, project: { id: 1, count: 1, refusal: 1 } });
+    this.#engine.subscribe(SYNC_CONFLICTS, () => {
+      this.#inboxChanges += 1;
+      this.#isStale = true;
+    });
     this.#engine.subscribe(SYNC_CHANGES, (events) => this.#take(events, changesCount));
     this.#engine.subscribe(SYNC_OUTBOX, (events) => this.#take(events, (row) => this.#outboxCount(row)));
     const gone = new Set<number>();

@@ -1,7 +1,7 @@
 /** What the port tells of calls that it cannot take, or cannot go on with. */
 import { StoreError } from '../../src/base/store-error.ts';
 import type { Call } from '../../src/protocol/messages.ts';
-import { isHidden } from '../../src/protocol/sync-worker.ts';
+import { isHidden, SYNC_CONFLICTS } from '../../src/protocol/sync-worker.ts';
 
 /** Calls that may wait for migrations. */
 export const PARKED_MAX = 100_000;
@@ -47,7 +47,8 @@ export const isNoCollection = (collection: string): StoreError =>
 /** Refuses a call on a hidden collection. */
 export function assertNamable(call: Call): void {
   const name = call[0] === 'lock' ? call[3] : call[0] === 'plain' ? call[3].collection : call[2];
-  if (typeof name === 'string' && isHidden(name)) throw isNoCollection(name);
+  // The inbox of conflicts is the page's, too: `store.conflicts$` is made of it.
+  if (typeof name === 'string' && isHidden(name) && name !== SYNC_CONFLICTS) throw isNoCollection(name);
   const locks = call[0] === 'begin' ? (call[2].locks ?? []) : [];
   for (const [collection] of locks) if (isHidden(collection)) throw isNoCollection(collection);
 }

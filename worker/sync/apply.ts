@@ -12,10 +12,15 @@ import { StoreError } from '../../src/base/store-error.ts';
 import { checkUpdate, type RowName } from '../../src/protocol/sync/index.ts';
 import { SYNC_STATES } from '../../src/protocol/sync-worker.ts';
 import { RowDocument, rowOfProjection } from '../documents/index.ts';
+import { ConflictAnswers } from './conflict-answers.ts';
+import { type InboxDraft, writeInbox } from './conflict-inbox.ts';
+import { mergeArrived, type UpdatePlace } from './conflict-merge.ts';
+import type { Question } from './conflict-rules.ts';
 import type { Fold } from './fold.ts';
 import type { HeldDraft } from './held-rows.ts';
 import { nameProblem, putLocal, readDocument } from './local-change.ts';
 import type { OutboxDraft } from './outbox.ts';
+import type { OwnChange } from './own-runs.ts';
 import { type LoadedRow, loadRows, type RowWrite, type StateRow, storeRows } from './row-store.ts';
 import type { StoreVerbs } from './store-client.ts';
 import type { SyncContext } from './sync-context.ts';
@@ -24,6 +29,8 @@ import type { SyncContext } from './sync-context.ts';
 export type RowArrival = {
   readonly name: RowName;
   readonly updates: readonly Uint8Array[];
+  /** Places of their batches in the log, when they have any: a whole state has none. */
+  readonly places?: readonly UpdatePlace[] | undefined;
   /** Of a whole state: the plain fields, when the relay can tell them. */
   readonly projection?: Uint8Array | undefined;
 };
@@ -34,6 +41,8 @@ export type Arrivals = {
   readonly seen?: number | undefined;
   /** A state without a row is of a row that was never stored here, and not of one that was deleted. */
   readonly isAdoption?: boolean | undefined;
+  /** Places of own batches in the log that were told in between, by run and sequence. */
+  readonly own?: ReadonlyMap<string, number> | undefined;
   /** What else is to be stored with it. */
   readonly also: (tx: StoreVerbs) => Promise<void>;
 };
@@ -46,17 +55,22 @@ export async function applyArrivals(context: SyncContext, fold: Fold, arrivals: 
   const { store, outbox, held, collections } = context;
   const names = new Map<string, RowName>();
   for (const [id, { name }] of arrivals.rows) if (nameProblem(name) === undefined) names.set(id, name);
+  const answers = new ConflictAnswers(context.askPage);
   for (let attempts = 0; ; attempts++) {
     const attempt = await store.transaction(async (tx) => {
-      const made = new ApplyAttempt(context, tx, { ...arrivals, outbox: outbox.draft(), held: held.draft() });
+      const parts = { ...arrivals, outbox: outbox.draft(), held: held.draft(), answers };
+      const made = new ApplyAttempt(context, tx, parts);
       for (const [id, loaded] of await loadRows(tx, names, collections)) made.take(id, loaded, arrivals.rows.get(id)!);
-      if (made.unfolded.size === 0) {
+      if (made.isReady) {
         await made.write();
         await arrivals.also(tx);
       }
       return made;
     });
-    if (attempt.unfolded.size === 0) return attempt.commit();
+    if (attempt.isReady) return attempt.commit();
+    // Outside: a page may take a while, and its locks would be in everybody's way.
+    await answers.ask(attempt.questions);
+    if (attempt.unfolded.size === 0) continue;
     while (await fold.step());
     // Not marked: the collection was not synchronised when it was written, or is being enrolled.
     if (attempts > 0) await fold.foldUnmarked(attempt.unfolded);
@@ -67,28 +81,45 @@ export async function applyArrivals(context: SyncContext, fold: Fold, arrivals: 
 class ApplyAttempt {
   /** Rows that hold what their state does not know. */
   readonly unfolded = new Map<string, RowName>();
+  /** For the application, before anything is stored. */
+  readonly questions: Question[] = [];
   readonly #context: SyncContext;
   readonly #tx: StoreVerbs;
   readonly #outbox: OutboxDraft;
   readonly #held: HeldDraft;
+  readonly #answers: ConflictAnswers;
+  readonly #own: ReadonlyMap<string, number>;
   readonly #seen: number | undefined;
   readonly #isAdoption: boolean;
   readonly #states: StateRow[] = [];
   readonly #writes: RowWrite[] = [];
+  /** What conflicts came to, where documents made something else of it. */
+  readonly #resolved: (RowName & { readonly update: Uint8Array })[] = [];
+  readonly #inbox: InboxDraft[] = [];
   /** States that have something in them that the relay has not. */
   readonly #more: (RowName & { readonly update: Uint8Array })[] = [];
 
   constructor(
     context: SyncContext,
     tx: StoreVerbs,
-    parts: Pick<Arrivals, 'seen' | 'isAdoption'> & { readonly outbox: OutboxDraft; readonly held: HeldDraft },
+    parts: Pick<Arrivals, 'seen' | 'isAdoption' | 'own'> & {
+      readonly outbox: OutboxDraft;
+      readonly held: HeldDraft;
+      readonly answers: ConflictAnswers;
+    },
   ) {
     this.#context = context;
     this.#tx = tx;
     this.#outbox = parts.outbox;
     this.#held = parts.held;
+    this.#answers = parts.answers;
+    this.#own = parts.own ?? new Map();
     this.#seen = parts.seen;
     this.#isAdoption = parts.isAdoption === true;
+  }
+
+  get isReady(): boolean {
+    return this.unfolded.size === 0 && this.questions.length === 0;
   }
 
   take(id: string, loaded: LoadedRow, arrival: RowArrival): void {
@@ -107,11 +138,12 @@ class ApplyAttempt {
     const adopted = synced === undefined ? null : rowOfProjection(projection, synced.fields);
     if (adopted === undefined) return false;
     if (adopted !== null) this.#writes.push({ id, name, row: adopted, before: undefined });
-    this.#states.push(this.#stateRow(id, updates[0]!, undefined));
+    this.#states.push(this.#stateRow(id, updates[0]!, undefined, []));
     return true;
   }
 
-  #merge(id: string, { name, row, state }: LoadedRow, { updates }: RowArrival): void {
+  #merge(id: string, { name, row, state }: LoadedRow, arrival: RowArrival): void {
+    const { updates } = arrival;
     const { clientId, collections, held } = this.#context;
     const synced = collections.get(name.collection);
     const document = new RowDocument({ name, types: synced?.fields ?? {}, clientId, state: state?.state });
@@ -121,10 +153,13 @@ class ApplyAttempt {
       return;
     }
     const before = local === 'unfit' ? readDocument(document) : undefined;
-    for (const update of updates) if (isSound(update)) document.apply(update);
+    const own = local === 'folded' && synced !== undefined ? this.#mergeOwn(name, document, arrival, state) : [];
+    if (own === undefined) return;
+    if (local !== 'folded' || synced === undefined)
+      for (const update of updates) if (isSound(update)) document.apply(update);
     const merged = document.state;
-    if (state === undefined || this.#seen !== undefined || !isSame(merged, state.state)) {
-      this.#states.push(this.#stateRow(id, merged, state));
+    if (state === undefined || this.#seen !== undefined || !isSame(merged, state.state) || own.length > 0) {
+      this.#states.push(this.#stateRow(id, merged, state, own));
     }
     if (this.#seen !== undefined && !isSame(merged, updates[0]!)) this.#more.push({ ...name, update: merged });
     if (synced === undefined) return;
@@ -139,6 +174,34 @@ class ApplyAttempt {
       this.#held.hold(name, row, { code: read.code, message: read.message });
     } else if (!deepEqual(read, row)) this.#writes.push({ id, name, row: read, before: row });
     else if (held.get(id) !== undefined) this.#held.release(id);
+  }
+
+  /** Merges, with own changes minded. Undefined while the application has to be asked. */
+  #mergeOwn(
+    name: RowName,
+    document: RowDocument,
+    { updates, places }: RowArrival,
+    state: StateRow | undefined,
+  ): readonly OwnChange[] | undefined {
+    const arrived = updates
+      .map((update, place) => ({ update, ...places?.[place] }))
+      .filter(({ update }) => isSound(update));
+    const { own, update, inbox, questions } = mergeArrived({
+      context: this.#context,
+      name,
+      document,
+      // A log that was lost is told again by all devices, each row by itself: nothing in it is before or behind something.
+      own: this.#seen === undefined ? (state?.own ?? []) : [],
+      arrived,
+      placeOf: (change) => this.#own.get(placeKey(change)),
+      nextSequence: this.#outbox.nextSequence,
+      answerTo: (question) => this.#answers.to(question),
+    });
+    this.questions.push(...questions);
+    if (questions.length > 0) return undefined;
+    if (update !== undefined) this.#resolved.push({ ...name, update });
+    this.#inbox.push(...inbox);
+    return own;
   }
 
   /** Whether the row holds more than its state. Changes the document only when it does: it is used no more then. */
@@ -157,9 +220,9 @@ class ApplyAttempt {
     }
   }
 
-  #stateRow(id: string, state: Uint8Array, before: StateRow | undefined): StateRow {
+  #stateRow(id: string, state: Uint8Array, before: StateRow | undefined, own: readonly OwnChange[]): StateRow {
     const seen = this.#seen ?? before?.seen;
-    return seen === undefined ? { id, state } : { id, state, seen };
+    return { id, state, ...(seen === undefined ? {} : { seen }), ...(own.length === 0 ? {} : { own }) };
   }
 
   async write(): Promise<void> {
@@ -170,14 +233,19 @@ class ApplyAttempt {
       if (reason === undefined) this.#held.release(id);
       else this.#held.hold(name, before, reason);
     }
+    // First, as `nextSequence` has said.
+    if (this.#resolved.length > 0) this.#outbox.add(this.#resolved);
     if (this.#more.length > 0) this.#outbox.add(this.#more);
     await Promise.all([
       tx.put(SYNC_STATES, this.#states as unknown as Row[]),
       this.#outbox.write(tx),
       this.#held.write(tx),
+      writeInbox(tx, this.#inbox, this.#context.platform.wallClock()),
     ]);
   }
 }
+
+export const placeKey = ({ run, sequence }: Pick<OwnChange, 'run' | 'sequence'>): string => `${run} ${sequence}`;
 
 /** The relay has looked through what it passes on; Yjs trusts what it reads, so it is looked through here, too. */
 function isSound(update: Uint8Array): boolean {

@@ -11,10 +11,12 @@ import { StoreError } from '../../src/base/store-error.ts';
 import { BATCH_CHANGES_MAX, type RowChange, type RowName } from '../../src/protocol/sync/index.ts';
 import { type ChangesRow, SYNC_CHANGES, SYNC_OUTBOX, SYNC_STATES } from '../../src/protocol/sync-worker.ts';
 import { freshRow, RowDocument } from '../documents/index.ts';
+import { changeTimes, hasTimes } from './change-times.ts';
 import { type Group, planFold } from './fold-plan.ts';
 import type { HeldDraft } from './held-rows.ts';
 import { nameProblem, putLocal, readDocument } from './local-change.ts';
 import type { OutboxDraft, OutboxEntry } from './outbox.ts';
+import { addOwn, asOne, type OwnChange } from './own-runs.ts';
 import { rowId } from './row-id.ts';
 import { type LoadedRow, loadRows, type RowWrite, type StateRow, storeRows } from './row-store.ts';
 import type { StoreVerbs } from './store-client.ts';
@@ -242,19 +244,20 @@ class FoldAttempt {
     const types = collections.get(name.collection)!.fields;
     // Made and deleted before anybody heard of it.
     if (row === undefined && state === undefined) return { change: undefined, isUnfit: false };
-    if (state === undefined && held.get(id) === undefined && Object.keys(types).length === 0) {
+    const isPlain = Object.keys(types).length === 0 && !hasTimes(this.#context, name.collection);
+    if (state === undefined && held.get(id) === undefined && isPlain) {
       return this.#foldFresh(id, name, row!);
     }
     const document = new RowDocument({ name, types, clientId, state: state?.state });
     let update: Uint8Array | undefined;
     try {
-      update = putLocal(document, row, held.get(id));
+      update = putLocal(document, row, held.get(id), changeTimes(this.#context, name.collection, document));
     } catch (error) {
       return this.#unfit(name, error);
     }
     if (update === undefined && !isWhole) return { change: undefined, isUnfit: false };
     const after = document.state;
-    if (update !== undefined) this.#states.push({ ...state, id, state: after });
+    this.#states.push({ ...state, id, state: after, own: this.#ownAfter(state, isWhole) });
     // As every device reads it: sets are sorted, and what was held aside may fit by now.
     const read = readDocument(document);
     const isReadable = read !== undefined && !(read instanceof StoreError);
@@ -271,8 +274,16 @@ class FoldAttempt {
       return this.#unfit(name, error);
     }
     if (state === undefined) return { change: undefined, isUnfit: false };
-    this.#states.push({ id, state });
+    this.#states.push({ id, state, own: this.#ownAfter(undefined, false) });
     return { change: { ...name, update: state }, isUnfit: false };
+  }
+
+  /** Own changes that the log does not have yet, with the one that goes into the next batch. */
+  #ownAfter(before: StateRow | undefined, isWhole: boolean): readonly OwnChange[] {
+    const { runs } = this.#context;
+    const own = (before?.own ?? []).filter((change) => !runs.isSettled(change));
+    const change = { run: runs.current, sequence: this.#outbox.nextSequence, before: before?.state };
+    return isWhole ? asOne(own, change) : addOwn(own, change);
   }
 
   #unfit(name: RowName, error: unknown): Folded {

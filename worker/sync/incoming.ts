@@ -18,7 +18,8 @@ import type {
 } from '../../src/protocol/sync/index.ts';
 import { BATCH_CHANGES_MAX, FRAME } from '../../src/protocol/sync/index.ts';
 import { SYNC_STATES } from '../../src/protocol/sync-worker.ts';
-import { applyArrivals, type RowArrival } from './apply.ts';
+import { type Arrivals, applyArrivals, placeKey, type RowArrival } from './apply.ts';
+import type { UpdatePlace } from './conflict-merge.ts';
 import type { Fold } from './fold.ts';
 import { rowId, rowNameOf } from './row-id.ts';
 import type { StateRow } from './row-store.ts';
@@ -68,6 +69,8 @@ export class Incoming {
   #waitingBytes = 0;
   #isWorking = false;
   #toldUpTo = 0;
+  /** Of the log when this run connected first: what earlier runs have sent is up to it, or in the outbox. */
+  #headAtStart: number | undefined;
 
   constructor(context: SyncContext, fold: Fold, events: IncomingEvents) {
     this.#context = context;
@@ -151,6 +154,7 @@ export class Incoming {
   }
 
   async #begin(epoch: string, head: number, floor: number): Promise<void> {
+    this.#headAtStart ??= head;
     const { cursor, rows, own } = this.#place;
     if (cursor.epoch === '')
       await this.#move({ ...askingRows(this.#place, 'first', ZERO), cursor: { ...cursor, epoch } });
@@ -177,14 +181,19 @@ export class Incoming {
   }
 
   /** From the beginning, in a log that counts as another one. */
-  #startAll(epoch: string): Promise<void> {
+  async #startAll(epoch: string): Promise<void> {
+    const { store, runs } = this.#context;
+    runs.set(await runs.restarted(store));
     const { generation } = this.#place.cursor;
     const cursor = { ...this.#place.cursor, epoch, sequence: 0, generation: generation + 1 };
-    return this.#move({ ...askingRows(this.#place, 'all', ZERO), cursor, own: undefined });
+    await this.#move({ ...askingRows(this.#place, 'all', ZERO), cursor, own: undefined });
   }
 
   async #move(place: Place): Promise<void> {
-    await this.#context.store.transaction((tx) => writePlace(tx, this.#place, place));
+    const { store, runs } = this.#context;
+    await store.transaction(async (tx) => {
+      await Promise.all([writePlace(tx, this.#place, place), runs.write(tx)]);
+    });
     this.#arrive(place);
   }
 
@@ -299,21 +308,32 @@ export class Incoming {
     } else if (isAsking && this.#isConnected && this.#asked === undefined) this.#ask('pull', { after: sequence });
     if (sequence === this.#place.cursor.sequence) return;
     await this.#storeUpTo(batches, sequence);
+    if (sequence < (this.#headAtStart ?? Number.POSITIVE_INFINITY)) return;
+    this.#headAtStart = Number.POSITIVE_INFINITY;
+    const { store, runs } = this.#context;
+    runs.set(await runs.withoutTold(store));
   }
 
   async #storeUpTo(batches: readonly DeliveredBatch[], sequence: number): Promise<void> {
     const place = atCursor(this.#place, sequence);
     const isOwn = batches.every(({ changes }) => changes === undefined);
+    const { runs } = this.#context;
+    const told = runs.after(batches);
     if (isOwn && sequence - this.#storedSequence < OWN_UNSTORED_MAX) {
+      runs.set(told);
       this.#place = place;
       return;
     }
-    const rows = arrivalsOf(batches);
+    const { rows, own } = arrivalsOf(batches, (writer) => runs.runOf(writer));
     const before = this.#place;
     await applyArrivals(this.#context, this.#fold, {
       rows,
-      also: (tx) => writePlace(tx, before, place),
+      own,
+      also: async (tx) => {
+        await Promise.all([writePlace(tx, before, place), runs.write(tx, told)]);
+      },
     });
+    runs.set(told);
     this.#arrive(place);
     this.#events.outboxGrew();
   }
@@ -378,18 +398,28 @@ function placeAfter(place: Place, { rows, isComplete, through }: RowPage): Place
   return kind === 'all' ? pushingOwn(complete, '') : complete;
 }
 
-/** Each row once, with what all batches have of it. */
-function arrivalsOf(batches: readonly DeliveredBatch[]): ReadonlyMap<string, RowArrival> {
-  const rows = new Map<string, RowArrival & { readonly updates: Uint8Array[] }>();
-  for (const { changes = [] } of batches) {
+/** Each row once, with what all batches have of it; and where own batches stand between them. */
+function arrivalsOf(
+  batches: readonly DeliveredBatch[],
+  runOf: (writer: string) => number | undefined,
+): Pick<Arrivals, 'rows' | 'own'> {
+  const rows = new Map<string, RowArrival & { readonly updates: Uint8Array[]; readonly places: UpdatePlace[] }>();
+  const own = new Map<string, number>();
+  for (const { changes = [], writer, writerSequence, sequence: at } of batches) {
+    const run = runOf(writer);
+    if (run !== undefined) own.set(placeKey({ run, sequence: writerSequence }), at);
+    const place = { at, isOwn: run !== undefined };
     for (const { collection, key, update } of changes) {
       const id = rowId(collection, key);
       const known = rows.get(id);
-      if (known === undefined) rows.set(id, { name: { collection, key }, updates: [update] });
-      else known.updates.push(update);
+      if (known === undefined) rows.set(id, { name: { collection, key }, updates: [update], places: [place] });
+      else {
+        known.updates.push(update);
+        known.places.push(place);
+      }
     }
   }
-  return rows;
+  return { rows, own };
 }
 
 const arrivalOf = ({ collection, key, state, projection }: FoldedRow): RowArrival => ({

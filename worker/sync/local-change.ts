@@ -4,7 +4,7 @@ import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import { isWellFormed } from '../../src/protocol/field-types.ts';
 import { KEY_BYTES_MAX, type RowName } from '../../src/protocol/sync/index.ts';
-import type { RowDocument } from '../documents/index.ts';
+import type { ChangeTimes, RowDocument } from '../documents/index.ts';
 import type { Held } from './held-rows.ts';
 import { rowId } from './row-id.ts';
 
@@ -31,21 +31,26 @@ function encodedLength(id: string): number {
  * Brings a document to what the row holds. Of a row that is held aside, what has changed since then goes into what the
  * document has: the rest of the row is not what others have. Answers the update, if there is one.
  */
-export function putLocal(document: RowDocument, row: Row | undefined, held: Held | undefined): Uint8Array | undefined {
+export function putLocal(
+  document: RowDocument,
+  row: Row | undefined,
+  held: Held | undefined,
+  times?: ChangeTimes,
+): Uint8Array | undefined {
   // Nothing is there on either side: it was deleted, or the beginning of its document has not come yet.
   if (row === undefined && readDocument(document) === undefined) return undefined;
-  if (held === undefined) return document.put(row);
+  if (held === undefined) return document.put(row, times);
   const base = held.base ?? undefined;
   if (deepEqual(base, row)) return undefined;
   const others = readDocument(document);
-  if (row === undefined || others === undefined || others instanceof StoreError) return document.put(row);
+  if (row === undefined || others === undefined || others instanceof StoreError) return document.put(row, times);
   const merged: Record<string, unknown> = { ...others };
   for (const field of new Set([...Object.keys(base ?? {}), ...Object.keys(row)])) {
     if (deepEqual(base?.[field], row[field])) continue;
     if (row[field] === undefined) delete merged[field];
     else merged[field] = row[field];
   }
-  return document.put(merged);
+  return document.put(merged, times);
 }
 
 /** The row of a document, or why it is none: other clients may write what they like into documents. */

@@ -164,6 +164,11 @@ export class OutboxDraft {
     });
   }
 
+  /** Of the batch that is added next. */
+  get nextSequence(): number {
+    return this.#parts.sequence + this.entries.length + 1;
+  }
+
   /** In the transaction that was drafted for. */
   write(tx: StoreVerbs): Promise<void> {
     return tx.create(SYNC_OUTBOX, this.entries);

@@ -249,11 +249,18 @@ export class Outgoing {
     }
     const { store, outbox, inTurn } = this.#context;
     const renumber = inTurn(async () => {
-      if (outbox.writer === head.writer) outbox.changeWriter();
+      const { runs, clientId } = this.#context;
+      if (outbox.writer === head.writer) {
+        outbox.changeWriter();
+        runs.add(outbox.writer, clientId);
+      }
       const number = outbox.nextNumber();
+      // Own changes of rows are under the number that it had: nobody will tell of that any more.
+      runs.passed(head.writer, head.sequence);
       await store.transaction(async (tx) => {
         const entry = (await tx.getMany(SYNC_OUTBOX, [head.id]))[0];
         if (entry !== undefined) await tx.put(SYNC_OUTBOX, [{ ...entry, ...number }]);
+        await runs.write(tx);
       });
       this.#again(head);
     });

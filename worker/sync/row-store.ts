@@ -3,6 +3,7 @@ import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { RowName } from '../../src/protocol/sync/index.ts';
 import { type Refusal, SYNC_STATES } from '../../src/protocol/sync-worker.ts';
+import type { OwnChange } from './own-runs.ts';
 import type { StoreVerbs } from './store-client.ts';
 import type { Synced } from './sync-context.ts';
 
@@ -13,6 +14,8 @@ export type StateRow = {
   readonly state: Uint8Array;
   /** Generation of the relay's log in which it had this row (`$sync.meta`). */
   readonly seen?: number;
+  /** Own changes that the log was not seen to have, oldest first. Some may be told since; they go when it is next written. */
+  readonly own?: readonly OwnChange[];
 };
 
 export type LoadedRow = { readonly name: RowName; readonly row: Row | undefined; readonly state: StateRow | undefined };

@@ -13,17 +13,19 @@ import {
   type SyncStatus,
 } from '../../src/protocol/sync-worker.ts';
 import { adoptCollections } from './adopt-collections.ts';
+import { noAnswers } from './conflict-answers.ts';
 import { Connection, type ConnectionState } from './connection.ts';
 import { Fold } from './fold.ts';
 import { HeldRows } from './held-rows.ts';
 import { Incoming } from './incoming.ts';
 import { OpenDocuments } from './open-documents.ts';
 import { Outbox } from './outbox.ts';
+import { OwnRuns } from './own-runs.ts';
 import type { SyncPlatform } from './platform.ts';
 import type { PresenceCarrier } from './presence.ts';
 import { Outgoing } from './push.ts';
 import type { StoreClient } from './store-client.ts';
-import { createRelayLimits, type SyncContext } from './sync-context.ts';
+import { type AskPage, createRelayLimits, type SyncContext } from './sync-context.ts';
 import { createTurns } from './turns.ts';
 
 /** Rows that the status names. */
@@ -41,6 +43,8 @@ export type SessionOptions = {
   readonly tell?: ((news: SyncNews) => void) | undefined;
   /** `refused`: the token that the relay has not accepted. */
   readonly token: (refused: string | undefined) => Promise<string>;
+  /** Default: nobody has the application's functions for conflicts. */
+  readonly askPage?: AskPage | undefined;
   readonly onStatus: (status: SyncStatus) => void;
   /** The run cannot go on: the store does not answer, or has answered what it should not. Another run may. */
   readonly onFailed: (error: unknown) => void;
@@ -69,6 +73,8 @@ export class SyncSession {
       store,
       outbox: new Outbox(platform),
       held: new HeldRows(() => this.#tellHeld()),
+      runs: new OwnRuns(),
+      askPage: options.askPage ?? noAnswers,
       collections: new Map(collections.map((each) => [each.name, each])),
       clientId: drawClientId(platform),
       limits: createRelayLimits(),
@@ -118,7 +124,8 @@ export class SyncSession {
 
   /** Resolves when what earlier runs have left is known, and everything is under way. */
   async start(isOnline: boolean): Promise<void> {
-    const { store, outbox, held } = this.#context;
+    const { store, outbox, held, runs, clientId } = this.#context;
+    await runs.begin(store, outbox.writer, clientId);
     await Promise.all([outbox.load(store), held.load(store), this.#incoming.load()]);
     await this.#context.inTurn(() => adoptCollections(this.#context, this.#fold));
     if (this.#isEnded) return;

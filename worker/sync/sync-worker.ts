@@ -6,6 +6,7 @@ import { StoreError } from '../../src/base/store-error.ts';
 import { Link } from '../../src/client/link.ts';
 import type { PageMessage, SyncMessage, SyncNews, SyncStart, SyncStatus } from '../../src/protocol/sync-worker.ts';
 import { backoffMs } from './backoff.ts';
+import { PageQuestions } from './page-questions.ts';
 import type { SyncPlatform } from './platform.ts';
 import { PresenceCarrier } from './presence.ts';
 import { SyncSession } from './session.ts';
@@ -32,6 +33,7 @@ export class SyncWorker {
   /** Requests for a token; the connection gives up on one before it makes another. */
   readonly #tokens = new Map<number, Token>();
   #tokensAsked = 0;
+  readonly #questions: PageQuestions;
   #session: SyncSession | undefined;
   #status: SyncStatus;
   #isOnline: boolean;
@@ -50,6 +52,9 @@ export class SyncWorker {
     parts.channel.onMessage = (message) => this.#told(message as SyncNews);
     this.#presence = new PresenceCarrier(parts.platform, (news) => parts.channel.post(news));
     this.#presence.start();
+    this.#questions = new PageQuestions(parts.platform, (id, questions) =>
+      start.controlPort.postMessage({ type: 'resolve', id, questions } satisfies SyncMessage),
+    );
     this.#run();
   }
 
@@ -80,6 +85,7 @@ export class SyncWorker {
       presence: this.#presence,
       tell: (news) => this.#isEnded || this.#channel.post(news),
       token: () => this.#askToken(),
+      askPage: (questions) => this.#questions.ask(questions),
       onStatus: (status) => this.#tell(status),
       onFailed: (error) => this.#failed(error, startedAt),
     });
@@ -107,6 +113,9 @@ export class SyncWorker {
         return;
       case 'no-token':
         this.#take(message.id)?.reject(new Error(message.message));
+        return;
+      case 'resolved':
+        this.#questions.answered(message.id, message.answers);
         return;
       case 'network':
         this.#isOnline = message.isOnline;
