@@ -35,7 +35,7 @@ const WORKER_LITERALS = ['worker', 'sync-worker'].map(
 const markOf = (literal) => `${'__COLLECTION_STORE_WORKER'.padEnd(literal.length - 2, '_')}()`;
 
 /** Files of `src/client` that the client imports when they are used. */
-const PARTS = ['transaction', 'lifecycle', 'sync', 'document'];
+const PARTS = ['transaction', 'lifecycle', 'sync', 'document', 'conflicts'];
 
 /** Entry points for frameworks, and what each of them imports. */
 const BINDINGS = { react: 'react', vue: 'vue', svelte: 'svelte/store', solid: 'solid-js' };

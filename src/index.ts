@@ -3,6 +3,7 @@ export type { Key, Row } from './base/row.ts';
 export { StoreError, type StoreErrorCode } from './base/store-error.ts';
 export type { LongOptions, LongWriteOptions, WriteOptions } from './client/call-options.ts';
 export type { Change, Collection, IndexBuild } from './client/collection.ts';
+export type { Conflict } from './client/conflicts.ts';
 export type { CollectionOf, Definitions } from './client/definitions.ts';
 export type { DocumentOptions, DocumentState, LiveDocument, Yjs, YjsDocument } from './client/document.ts';
 export type { CallOptions } from './client/link.ts';
@@ -14,6 +15,7 @@ export type { RowProblem } from './client/row-problem.ts';
 export type { Store, VerifyOptions } from './client/store.ts';
 export type { StoreSync, SyncOptions, SyncState } from './client/sync.ts';
 export type { CollectionInside, Savepoint, Transaction, TransactionOptions } from './client/transaction.ts';
+export type { ConflictStrategy } from './protocol/conflict-options.ts';
 export type {
   Durability,
   DurabilityGiven,
@@ -34,6 +36,8 @@ export type { ChangesFor, Condition, OperatorsFor, SelectorFor, SortFor } from '
 export {
   type AnyRow,
   type CollectionDefinition,
+  type ConflictFunction,
+  type ConflictOption,
   defineCollection,
   type IndexInput,
   type InputOf,

@@ -45,7 +45,8 @@ async function answerOf<T>(answer: Promise<Answer<T>>): Promise<T> {
   return value as T;
 }
 
-const nameFunctions = (_key: string, value: unknown): unknown =>
+/** For `JSON.stringify`. */
+export const nameFunctions = (_key: string, value: unknown): unknown =>
   typeof value === 'function' ? { $function: value.name } : value;
 
 /** The worker beside the built client. Bundlers look for exactly this expression, and take the file along. */

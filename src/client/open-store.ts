@@ -10,12 +10,12 @@ import { isStandardSchema } from '../schema/standard-schema.ts';
 import { Collection } from './collection.ts';
 import type { Definitions } from './definitions.ts';
 import type { OpenDocumentOf } from './document.ts';
-import { startWorker } from './engine-worker.ts';
-import { Link, within } from './link.ts';
+import { nameFunctions, startWorker } from './engine-worker.ts';
+import { CALL_TIMEOUT_MS, Link, within } from './link.ts';
 import { offerMigration } from './migration.ts';
 import { type Store, StoreBase, timeoutError } from './store.ts';
 import { newsOf } from './subscription.ts';
-import type { StoreSync, SyncedStoreOptions, SyncOptions } from './sync.ts';
+import type { SyncedStoreOptions, SyncMembers, SyncOptions } from './sync.ts';
 
 export type StoreOptions<C extends Definitions> = {
   /** One store of a name per origin; its tabs share it. */
@@ -40,7 +40,6 @@ export type StoreOptions<C extends Definitions> = {
   readonly sync?: SyncOptions | undefined;
 };
 
-const OPEN_TIMEOUT_MS = 30_000;
 /**
  * Errors after which nothing but opening the store again helps: `engine/poisoned` and `engine/superseded`; `store/outdated`
  * and `store/destroyed`, of another tab.
@@ -50,8 +49,7 @@ const POISONS = /^(engine.[ps]|store.[od])/;
 /** `S` is undefined for a store that is opened without `sync`. */
 export type OpenedStore<C extends Definitions, S> = Store<C> &
   (S extends SyncOptions
-    ? {
-        readonly sync: StoreSync;
+    ? SyncMembers & {
         /** The live document of a row, for editors. */
         readonly doc: OpenDocumentOf<C>;
       }
@@ -61,7 +59,7 @@ export type OpenedStore<C extends Definitions, S> = Store<C> &
 export async function openStore<const C extends Definitions, S extends SyncOptions | undefined = undefined>(
   options: StoreOptions<C> & { readonly sync?: S },
 ): Promise<OpenedStore<C, S>> {
-  const { name, collections, worker: create, timeoutMs = OPEN_TIMEOUT_MS } = options ?? ({} as StoreOptions<C>);
+  const { name, collections, worker: create, timeoutMs = CALL_TIMEOUT_MS } = options ?? ({} as StoreOptions<C>);
   // Nobody has the store before it has a status.
   const status = new BehaviorSubject({} as StoreStatus);
   const poison = ({ code, message }: StoreError): void => {
@@ -89,7 +87,7 @@ export async function openStore<const C extends Definitions, S extends SyncOptio
     fail(error);
   });
   // A wrong timeout is refused by the worker, like all other options.
-  const waitMs = timeoutMs > 0 ? timeoutMs : OPEN_TIMEOUT_MS;
+  const waitMs = timeoutMs > 0 ? timeoutMs : CALL_TIMEOUT_MS;
   const inTime = <T>(call: string, promise: Promise<T>): Promise<T> =>
     within(platform, promise, waitMs, () => timeoutError(call, name, waitMs));
   try {
@@ -127,16 +125,20 @@ export async function openStore<const C extends Definitions, S extends SyncOptio
   }
 }
 
+/** What may have functions in it: they are the page's. */
+const toText = (option: unknown): string | undefined => JSON.stringify(option, nameFunctions);
+
 /** Options without what is the page's own: the worker checks the rest. */
 function toPlainOptions(options: Partial<StoreOptions<Definitions>> | undefined): unknown {
   const { worker, collections, sync, ...rest } = options ?? {};
   const entries = Object.entries(collections ?? {}).map(([name, definition]) => [
     name,
-    isStandardSchema(definition?.schema) || definition?.migrations
+    definition instanceof Object
       ? {
           ...definition,
           schema: isStandardSchema(definition.schema) ? undefined : definition.schema,
-          migrations: definition.migrations && Object.keys(definition.migrations),
+          migrations: toText(definition.migrations),
+          conflict: toText(definition.conflict),
         }
       : definition,
   ]);

@@ -6,6 +6,7 @@
 import {
   BehaviorSubject,
   combineLatest,
+  defer,
   distinctUntilChanged,
   filter,
   firstValueFrom,
@@ -14,10 +15,12 @@ import {
   shareReplay,
   skip,
   startWith,
+  switchMap,
 } from 'rxjs';
 import { createPlatform } from '../base/platform.ts';
 import type { Key } from '../base/row.ts';
 import type { StoreError, StoreErrorCode } from '../base/store-error.ts';
+import { conflictNames } from '../protocol/conflict-options.ts';
 import type { LeadingMessage, SyncPortMessage } from '../protocol/control.ts';
 import type { FieldTypes } from '../protocol/field-types.ts';
 import type { Call } from '../protocol/messages.ts';
@@ -31,6 +34,7 @@ import type {
   SyncStatus,
 } from '../protocol/sync-worker.ts';
 import type { TabInfo } from '../protocol/tabs.ts';
+import type { Conflict } from './conflicts.ts';
 import type { DocumentOptions, DocumentsOfTab, LiveDocument } from './document.ts';
 import type { CallOptions, Request } from './link.ts';
 import { createPresence, type Presence } from './presence.ts';
@@ -67,6 +71,16 @@ export type StoreSync = {
   flush(options?: CallOptions): Promise<void>;
 };
 
+/** What a store has that is opened with `sync`. */
+export type SyncMembers = {
+  readonly sync: StoreSync;
+  /**
+   * Conflicts that were met on this device and wait for the application (`manual`), or in which something was dropped:
+   * at once, and after each change. At most 200, of 30 days.
+   */
+  readonly conflicts$: Observable<readonly Conflict[]>;
+};
+
 /** How long the application may take for a token. */
 const TOKEN_TIMEOUT_MS = 10_000;
 /** After a failure of the sync worker, doubled with each up to the longest. */
@@ -77,6 +91,8 @@ type Definition = {
   readonly key?: string | undefined;
   readonly sync?: boolean | undefined;
   readonly fields?: FieldTypes | undefined;
+  readonly conflict?: unknown;
+  readonly schema?: unknown;
 };
 
 /** What the store was opened with. */
@@ -122,7 +138,10 @@ export function addSync(
   const shared = news.pipe(shareReplay({ bufferSize: 1, refCount: true }));
   const collections = Object.entries(definitions)
     .filter(([, { sync }]) => sync !== false)
-    .map(([collection, { key = 'id', fields = {} }]) => ({ name: collection, key, fields }));
+    .map(([collection, { key = 'id', fields = {}, conflict }]) => ({
+      ...{ name: collection, key, fields },
+      conflict: conflictNames(conflict),
+    }));
   const relays = options.relays
     .map(({ url, priority }, at): Relay => ({ url, priority: priority ?? at + 1 }))
     .sort((a, b) => a.priority - b.priority);
@@ -160,7 +179,15 @@ export function addSync(
       stopTimer = setTimer(() => start(term), Math.min(RESTART_MS * 2 ** failures, RESTART_MS_MAX));
       failures += 1;
     });
-    control.onmessage = ({ data: { id } }: MessageEvent<SyncMessage>) => {
+    control.onmessage = ({ data }: MessageEvent<SyncMessage>) => {
+      const { id } = data;
+      if (data.type === 'resolve') {
+        void loadConflicts().then(({ answerConflict }) => {
+          const answers = data.questions.map((question) => answerConflict(definitions, question));
+          tell({ type: 'resolved', id, answers });
+        });
+        return;
+      }
       tokenOf(options.token, setTimer).then(
         (token) => tell({ type: 'token', id, token }),
         (error) => tell({ type: 'no-token', id, message: `${error?.message ?? error}` }),
@@ -232,8 +259,15 @@ export function addSync(
       await Promise.race([saved, refusal]);
     },
   };
-  Object.assign(opened, { sync, doc });
+  const conflicts$ = defer(loadConflicts).pipe(
+    switchMap(({ openInbox }) => openInbox({ news: shared, request, definitions, platform, ErrorOfStore })),
+    shareReplay({ bufferSize: 1, refCount: true }),
+  );
+  Object.assign(opened, { sync, doc, conflicts$ } satisfies SyncMembers & { readonly doc: unknown });
 }
+
+/** Most stores meet no conflict that anybody asks about. */
+const loadConflicts = (): Promise<typeof import('./conflicts.ts')> => import('./conflicts.ts');
 
 const NOTHING_YET: Pick<PendingNews, 'unsynced'> = { unsynced: [] };
 const NETWORK_EVENTS = ['online', 'offline'];

@@ -1,5 +1,6 @@
 /** `defineCollection`: what an application says about a collection. Checked when a store is opened with it. */
 import type { Key } from '../base/row.ts';
+import type { ConflictStrategy } from '../protocol/conflict-options.ts';
 import type { FieldType } from '../protocol/field-types.ts';
 import type { SelectorFor } from './arguments.ts';
 import type { Path } from './paths.ts';
@@ -28,6 +29,17 @@ export type IndexInput<T> =
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
+/**
+ * Gives what a conflict comes to: of a field its value, of a document the whole of it. `base`: before the own changes.
+ * `undefined`: it is not there. It is asked on one device only, runs twice on frozen copies, and has to answer the same.
+ */
+export type ConflictFunction<V> = (base: V | undefined, local: V | undefined, remote: V | undefined) => V | undefined;
+
+export type ConflictOption<T> =
+  | ConflictStrategy
+  | ConflictFunction<T>
+  | { readonly [Field in keyof T & string]?: ConflictStrategy | ConflictFunction<T[Field]> };
+
 export type DefinitionInput<T, KeyField extends string, Schema> = {
   /** Top-level field of the primary key. Default `id`. */
   readonly key?: KeyField | undefined;
@@ -40,6 +52,11 @@ export type DefinitionInput<T, KeyField extends string, Schema> = {
   readonly migrations?: { readonly [version: number]: (row: AnyRow) => object | Promise<object> } | undefined;
   /** Whether it is synchronised. Default: whether the store is opened with relays. `false`: it never leaves the device. */
   readonly sync?: boolean | undefined;
+  /**
+   * What becomes of a document that this device has changed when another device's change of it comes that the relay had
+   * before. Of the whole document, or of its fields by name; default `merge`. May change at any time.
+   */
+  readonly conflict?: ConflictOption<T> | undefined;
   /** Types of fields in which what several devices change at once is merged; of all others the later change stays. */
   readonly fields?: { readonly [Field in keyof T & string]?: FieldType } | undefined;
 };
@@ -60,9 +77,10 @@ export type Typed<T, In, KeyField extends string> = {
 };
 
 // biome-ignore-start lint/suspicious/noExplicitAny: any definition will do.
-export type AnyDefinition = Omit<DefinitionInput<AnyRow, string, any>, 'indexes' | 'fields'> & {
+export type AnyDefinition = Omit<DefinitionInput<AnyRow, string, any>, 'indexes' | 'fields' | 'conflict'> & {
   readonly indexes?: readonly any[] | undefined;
   readonly fields?: any;
+  readonly conflict?: any;
 } & Typed<any, any, any>;
 // biome-ignore-end lint/suspicious/noExplicitAny: any definition will do.
 

@@ -26,6 +26,7 @@ test('holds the built files, their declarations and the documents, and nothing e
   expect(unexpected).toEqual([]);
   const wanted = [
     'dist/index.js',
+    'dist/conflicts.js',
     'dist/document.js',
     'dist/lifecycle.js',
     'dist/transaction.js',

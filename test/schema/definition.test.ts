@@ -97,8 +97,6 @@ describe('collections', () => {
   );
 
   test.each([
-    ['conflict', 'merge'],
-    ['conflict', { total: () => 1 }],
     ['ttl', { field: 'expiresAt' }],
     ['relays', []],
   ])('[INPUT-1] the option %s, of a later version', async (option, value) => {
@@ -107,6 +105,43 @@ describe('collections', () => {
       collection: 'tasks',
       option,
     });
+  });
+
+  test.each([
+    ['a name that is none', 'newest', undefined, 'is the unknown strategy "newest"'],
+    ['a number', 5, undefined, 'is no strategy'],
+    ['a list', ['merge'], undefined, 'is no strategy'],
+    ['a name that is none, of a field', { total: 'newest' }, 'total', 'is the unknown strategy "newest"'],
+    ['the key', { id: 'manual' }, 'id', 'is about the key, which never changes'],
+    ['a path', { 'a.b': 'manual' }, 'a.b', 'is not about a field at the top of a document'],
+    ['a field with a type', { likes: 'manual' }, 'likes', 'is about a field of type counter, which merges'],
+    [
+      'a function for a field with a type',
+      { likes: () => 1 },
+      'likes',
+      'is about a field of type counter, which merges',
+    ],
+  ])('[INPUT-1] a conflict strategy that is %s', async (_name, conflict, field, rule) => {
+    const refused = await openedWith({ conflict, fields: { likes: 'counter' } });
+    const { known, ...facts } = refused as Record<string, unknown>;
+    expect(facts).toEqual({ code: 'collection/invalid-conflict', collection: 'tasks', rule, ...(field && { field }) });
+    expect(known).toContain('last-write-wins');
+  });
+
+  test.each([
+    ['a name', 'server-wins'],
+    ['a function', () => undefined],
+    ['names and functions by field', { a: 'manual', b: () => 1, likes: 'merge' }],
+    ['nothing', undefined],
+  ])('a conflict strategy that is %s', async (_name, conflict) => {
+    const definition = { conflict, fields: { likes: 'counter' }, migrations: { 2: () => ({}) }, version: 2 };
+    const store = await openStore({
+      name: 'test',
+      storage: ['memory'],
+      collections: { tasks: definition as never },
+      worker,
+    });
+    await store.close();
   });
 
   test('an option that is none', async () => {

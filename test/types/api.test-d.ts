@@ -56,6 +56,17 @@ defineCollection<City>({ version: 2, migrations: { 2: () => 5 } });
 defineCollection<City>({ version: 2, migrations: { two: (row: object) => row } });
 // @ts-expect-error: fields of an older version are unknown.
 defineCollection<City>({ version: 2, migrations: { 2: (row) => ({ ...row, code: row['code'] + 1 }) } });
+defineCollection<City>({ conflict: 'last-write-wins' });
+defineCollection<City>({
+  conflict: (base, local, remote) => (local && remote ? { ...local, name: remote.name } : base),
+});
+defineCollection<City>({ conflict: { name: (_base, local = '', remote = '') => local + remote } });
+// @ts-expect-error: no such strategy.
+defineCollection<City>({ conflict: 'newest' });
+// @ts-expect-error: no such field.
+defineCollection<City>({ conflict: { title: 'manual' } });
+// @ts-expect-error: a name is a string.
+defineCollection<City>({ conflict: { name: () => 5 } });
 
 assertType<Equal<RowOf<typeof tasks>, Task>>();
 assertType<Equal<KeyOf<City, 'code'>, number>>();

@@ -15,6 +15,7 @@ import { missingFrom, RowDocument, stateVectorOf } from '../documents/index.ts';
 import type { Fold } from './fold.ts';
 import type { HeldDraft } from './held-rows.ts';
 import { nameProblem, putLocal, readDocument } from './local-change.ts';
+import { ownAfter } from './own-runs.ts';
 import { rowId } from './row-id.ts';
 import { type LoadedRow, loadRows, type StateRow, storeRows } from './row-store.ts';
 import type { StoreVerbs } from './store-client.ts';
@@ -173,7 +174,8 @@ export class OpenDocuments {
     document.apply(update);
     const after = document.state;
     if (before !== undefined && isSame(before, after)) return { type: 'merged', state: after, isThere: true };
-    const stateRow: StateRow = { ...state, id, state: after };
+    const own = ownAfter(this.#context.runs, state, edit.outbox.nextSequence);
+    const stateRow: StateRow = { ...state, id, state: after, own };
     await tx.put(SYNC_STATES, [stateRow as unknown as Row]);
     if (local === 'folded') await writeRow(tx, edit, document);
     edit.outbox.add([{ ...name, update }]);

@@ -143,6 +143,16 @@ export function addOwn(own: readonly OwnChange[], change: OwnChange): readonly O
   return [...own.slice(0, -1), { ...change, before: last.before }];
 }
 
+/** With a change that goes into the batch of that number, of those that are not told. */
+export function ownAfter(
+  runs: OwnRuns,
+  before: { readonly state: Uint8Array; readonly own?: readonly OwnChange[] } | undefined,
+  sequence: number,
+): readonly OwnChange[] {
+  const own = (before?.own ?? []).filter((change) => !runs.isSettled(change));
+  return addOwn(own, { run: runs.current, sequence, before: before?.state });
+}
+
 /** All of them travel again with one change. */
 export const asOne = (own: readonly OwnChange[], change: OwnChange): readonly OwnChange[] => [
   own.length === 0 ? change : { ...change, before: own[0]!.before },
