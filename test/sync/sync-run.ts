@@ -6,15 +6,18 @@
  * - nothing counts twice: counters hold the sum of what was added to them (R1);
  * - nobody ever reads half of a transaction: transfers leave the sum of all accounts as it is (R20);
  * - what a device reads has all in it that it depends on, and nothing of it goes away again (R21, ../history/causal.ts);
+ * - what several devices add to a number whose conflicts a function decides is added once (CONF-1, CONF-2);
  * - all devices and the relay hold the same rows (R10, R19), and no outbox holds anything (R10);
  * - what a device says was committed on it before, each writer's batches in their order (R8).
  */
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
+import type { ConflictQuestion } from '../../src/protocol/conflict-questions.ts';
 import { decodeClientMessage } from '../../src/protocol/sync/index.ts';
 import { SYNC_OUTBOX } from '../../src/protocol/sync-worker.ts';
 import { RowDocument } from '../../worker/documents/index.ts';
 import type { SocketEvents, SyncSocket } from '../../worker/sync/platform.ts';
+import type { AskPage } from '../../worker/sync/sync-context.ts';
 import { createManualPlatform, type ManualPlatform } from '../fakes/manual-platform.ts';
 import { createSeededRandom } from '../fakes/seeded-random.ts';
 import { type CausalRead, type CausalWrite, findCausalAnomalies } from '../history/causal.ts';
@@ -25,6 +28,12 @@ export const STEPS = 120;
 const DEVICES_MAX = 4;
 const ACCOUNTS = 4;
 const AMOUNT = 100;
+/** One row that all devices change. */
+const ORDER = 'o';
+const ORDER_FIELDS = ['sum', 'sum', 'last', 'first', 'own', 'note'] as const;
+/** From so many own changes of one row on that the log does not have, the newest count as one. */
+const OWN_CHANGES_EXACT = 7;
+
 /** After the end of all trouble, in simulated time: longer than the longest delay and the longest silence together. */
 const HEAL_MS_MAX = 240_000;
 const STEP_MS = 25;
@@ -34,6 +43,16 @@ const COLLECTIONS = [
   { name: 'accounts', key: 'id', fields: { amount: 'counter' } as const },
   { name: 'notes', key: 'id', fields: {} },
   { name: 'likes', key: 'id', fields: { count: 'counter', labels: 'set' } as const },
+  {
+    ...{ name: 'orders', key: 'id', fields: {} },
+    conflict: {
+      sum: 'custom',
+      last: 'last-write-wins',
+      first: 'server-wins',
+      own: 'client-wins',
+      note: 'manual',
+    } as const,
+  },
 ];
 
 type Simulated = { readonly name: string; readonly device: SyncDevice; isReachable: boolean; made: number };
@@ -50,10 +69,13 @@ export class SyncRun {
   readonly #history: (CausalWrite | CausalRead)[] = [];
   /** Apart from all else, which stays what it is without it. */
   readonly #randomOfNotes: () => number;
+  readonly #randomOfOrders: () => number;
   /** Numbers that were stored in an outbox. */
   readonly #committed = new Set<string>();
   readonly #lastPushed = new Map<string, number>();
   #likes = 0;
+  #sum = 0;
+  #isExact: boolean;
   commits = 0;
   kills = 0;
   crashes = 0;
@@ -61,6 +83,9 @@ export class SyncRun {
   wipes = 0;
   cuts = 0;
   pushes = 0;
+  /** Changes of the row with strategies, and lives in which its sum could be checked. */
+  orders = 0;
+  exact = 0;
   /** Reads and writes of which it was checked that nothing is seen before its cause. */
   notes = 0;
 
@@ -68,8 +93,11 @@ export class SyncRun {
     this.seed = seed;
     this.#random = createSeededRandom(seed);
     this.#randomOfNotes = createSeededRandom(seed + 2e6);
+    this.#randomOfOrders = createSeededRandom(seed + 3e6);
     const faults = { losing: this.#chance(0.3), doubling: this.#chance(0.5) };
     const limits = this.#chance(0.3) ? { tailBytesMax: 1 } : {};
+    // Rows that are told without their batches do not tell which of them knew of what.
+    this.#isExact = !('tailBytesMax' in limits);
     // A seed of its own: what is drawn for a frame must not change what happens next.
     this.#relay = new SimRelay({ clock: this.#clock, random: createSeededRandom(seed + 1e6), faults, limits });
   }
@@ -99,9 +127,13 @@ export class SyncRun {
       'x',
       { id: 'x', count: 0, labels: [] },
     ]);
+    await first!.device.write(['orders', ORDER, { id: ORDER, sum: 0 }]);
     // All know the accounts before trouble begins: rows of one key that two devices make are one row of both.
     await this.#until(async () => {
-      for (const { device } of this.#devices) if ((await device.rows('accounts')).length < ACCOUNTS) return false;
+      for (const { device } of this.#devices) {
+        if ((await device.rows('accounts')).length < ACCOUNTS || (await device.rows('orders')).length === 0)
+          return false;
+      }
       return true;
     }, 'the accounts to be everywhere');
   }
@@ -122,7 +154,8 @@ export class SyncRun {
         };
       },
     };
-    const device = await SyncDevice.open({ collections: COLLECTIONS, platform });
+    const askPage: AskPage = async (questions) => questions.map((question) => ({ value: added(question) }));
+    const device = await SyncDevice.open({ collections: COLLECTIONS, platform, askPage });
     this.#watchOutbox(device);
     await device.startSync('ws://relay');
     return Object.assign(simulated, { name, device, made: 0 });
@@ -159,6 +192,8 @@ export class SyncRun {
     else if (dice < 0.975) await this.#restartRelay();
     else if (dice < 0.98) await this.#wipeRelay();
     else await this.#pass(this.#random() * 40_000);
+    if (this.#randomOfOrders() < 0.08) await this.#order(one);
+    for (const each of this.#devices) if (this.#isExact) await this.#checkOwn(each);
     // Often nothing happens in between: what is committed at once is folded together.
     if (this.#chance(0.7)) await this.#pass(this.#random() * 60);
     // After a log was lost its devices bring back what it had, each for itself: until all have, parts may be seen.
@@ -188,6 +223,23 @@ export class SyncRun {
       );
       this.#likes += by;
     } else await this.#changeTasks(device, dice);
+  }
+
+  /** Some devices at once, often: what each strategy makes of it has to be the same everywhere, and sums exact. */
+  async #order({ device, name }: Simulated): Promise<void> {
+    this.orders++;
+    const field = ORDER_FIELDS[Math.floor(this.#randomOfOrders() * ORDER_FIELDS.length)]!;
+    const by = 1 + Math.floor(this.#randomOfOrders() * 9);
+    const value = (row: Row): unknown => (field === 'sum' ? (row['sum'] as number) + by : `${name} ${this.orders}`);
+    await device.change(ORDER, (row) => ({ ...row, [field]: value(row) }), 'orders');
+    if (field === 'sum') this.#sum += by;
+  }
+
+  /** Own changes that were told apart, as far as that can be seen. */
+  async #checkOwn({ device }: Simulated): Promise<void> {
+    const state = (await device.hidden('states')).find(({ id }) => (id as string).startsWith('orders '));
+    const own = (state?.['own'] ?? []) as readonly unknown[];
+    if (own.length > OWN_CHANGES_EXACT) this.#isExact = false;
   }
 
   async #changeTasks(device: SyncDevice, dice: number): Promise<void> {
@@ -294,6 +346,11 @@ export class SyncRun {
       if (this.#deleted.has(id) && tasks.has(id)) throw new Error(`[R12] ${id} was deleted, and is there.`);
       if (!this.#deleted.has(id) && !tasks.has(id)) throw new Error(`[R1] ${id} was committed, and is lost.`);
     }
+    const { sum } = (await device.row(ORDER, 'orders'))!;
+    if (this.#isExact && this.wipes === 0 && sum !== this.#sum) {
+      throw new Error(`[CONF-2] ${this.#sum} was added to the order, and ${sum} is there.`);
+    }
+    if (this.#isExact && this.wipes === 0) this.exact++;
     const count = (await device.row('x', 'likes'))!['count'];
     if (count !== this.#likes) throw new Error(`[R1] ${this.#likes} likes were committed, and ${count} are there.`);
     for (const one of this.#devices) await this.#checkSum(one);
@@ -343,6 +400,10 @@ export class SyncRun {
     return this.#random() < share;
   }
 }
+
+/** Both have added something. */
+const added = ({ base, local, remote }: ConflictQuestion): number =>
+  (local as number) + (remote as number) - ((base as number | undefined) ?? 0);
 
 /** As `Date.now()` gives them. */
 const wholeMilliseconds = (platform: ManualPlatform): ManualPlatform =>

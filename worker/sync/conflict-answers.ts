@@ -12,8 +12,8 @@ import type { Answer, Question } from './conflict-rules.ts';
 import { rowId } from './row-id.ts';
 import type { AskPage } from './sync-context.ts';
 
-/** Of values that others keep changing while the page is asked: then they are merged. */
-const ASKS_MAX = 5;
+/** Of a row that changes while the page is asked, or in which own and others' changes take turns: then it is merged. */
+const ROUNDS_MAX = 30;
 
 const unfitReason = (message: string): Answer => ({ reason: { code: 'conflict/unfit-answer', message } });
 
@@ -24,7 +24,8 @@ export const noAnswers: AskPage = async (questions) =>
 /** Of one go of taking over what came. */
 export class ConflictAnswers {
   readonly #ask: AskPage;
-  readonly #known = new Map<string, { readonly question: Question; readonly answer: Answer; readonly asks: number }>();
+  readonly #known = new Map<string, { readonly question: Question; readonly answer: Answer }[]>();
+  #rounds = 0;
 
   constructor(ask: AskPage) {
     this.#ask = ask;
@@ -32,20 +33,22 @@ export class ConflictAnswers {
 
   /** Undefined when it has to be asked first. */
   to(question: Question): Answer | undefined {
-    const known = this.#known.get(nameOf(question));
-    if (known === undefined) return undefined;
-    if (deepEqual(valuesOf(known.question), valuesOf(question))) return known.answer;
-    if (known.asks < ASKS_MAX) return undefined;
-    return { reason: { code: 'conflict/busy', message: `The values were others each of ${ASKS_MAX} times.` } };
+    const values = valuesOf(question);
+    const known = this.#known.get(nameOf(question))?.find((each) => deepEqual(valuesOf(each.question), values));
+    if (known !== undefined) return known.answer;
+    if (this.#rounds < ROUNDS_MAX) return undefined;
+    return { reason: { code: 'conflict/busy', message: `The values were others each of ${ROUNDS_MAX} times.` } };
   }
 
   async ask(questions: readonly Question[]): Promise<void> {
     if (questions.length === 0) return;
+    this.#rounds += 1;
     const answers = await this.#ask(questions);
     for (const [place, question] of questions.entries()) {
       const name = nameOf(question);
-      const asks = (this.#known.get(name)?.asks ?? 0) + 1;
-      this.#known.set(name, { question, answer: checked(question, answers[place]), asks });
+      const known = this.#known.get(name) ?? [];
+      known.push({ question, answer: checked(question, answers[place]) });
+      this.#known.set(name, known);
     }
   }
 }

@@ -47,7 +47,11 @@ export type MergeResult = {
 
 export function mergeArrived(parts: MergeParts): MergeResult {
   const merge = new RowMerge(parts);
-  for (const group of merge.groups()) merge.take(group);
+  for (const group of merge.groups()) {
+    merge.take(group);
+    // What comes after it depends on the answer.
+    if (merge.hasQuestions) break;
+  }
   return merge.result();
 }
 
@@ -64,6 +68,10 @@ class RowMerge {
   constructor(parts: MergeParts) {
     this.#parts = parts;
     this.#own = parts.own.filter((change) => !parts.context.runs.isSettled(change));
+  }
+
+  get hasQuestions(): boolean {
+    return this.#questions.length > 0;
   }
 
   /** Lazily: taking one may add to what is own. */

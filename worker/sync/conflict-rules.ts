@@ -139,7 +139,8 @@ function resolveWhole(input: ConflictInput, sides: Sides & { readonly strategy: 
   const { local, remote, byLocal, byRemote, strategy } = sides;
   const { merged } = input;
   const differing = [...new Set([...byLocal, ...byRemote])].filter((field) => !deepEqual(local[field], remote[field]));
-  if (byLocal.size === 0 || byRemote.size === 0 || differing.length === 0) {
+  const areEqual = differing.length === 0 && strategy !== 'custom';
+  if (byLocal.size === 0 || byRemote.size === 0 || areEqual) {
     return strategy === 'manual' ? resolved(merged) : resolved(withPlain(input, byLocal.size === 0 ? remote : local));
   }
   switch (strategy) {
@@ -172,7 +173,9 @@ function resolveEach(input: ConflictInput, sides: Sides): Resolution {
   for (const field of new Set([...byLocal, ...byRemote])) {
     const strategy = strategyOf(spec, field);
     if (strategy === 'merge') continue;
-    if (!byLocal.has(field) || !byRemote.has(field) || deepEqual(local[field], remote[field])) {
+    const isBoth = byLocal.has(field) && byRemote.has(field);
+    // A function may make something of two equal changes, too: both have added 1.
+    if (!isBoth || (strategy !== 'custom' && deepEqual(local[field], remote[field]))) {
       if (strategy === 'manual') continue;
       const side = byLocal.has(field) ? 'local' : 'remote';
       set(row, field, sides[side][field]);

@@ -310,8 +310,8 @@ export class Incoming {
     await this.#storeUpTo(batches, sequence);
     if (sequence < (this.#headAtStart ?? Number.POSITIVE_INFINITY)) return;
     this.#headAtStart = Number.POSITIVE_INFINITY;
-    const { store, runs } = this.#context;
-    runs.set(await runs.withoutTold(store));
+    const { runs } = this.#context;
+    runs.set(runs.withoutEnded());
   }
 
   async #storeUpTo(batches: readonly DeliveredBatch[], sequence: number): Promise<void> {

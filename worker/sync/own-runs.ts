@@ -35,17 +35,21 @@ type RunsRow = { readonly id: typeof RUNS; readonly last: number; readonly runs:
 export type OwnChange = { readonly run: number; readonly sequence: number; readonly before?: Uint8Array | undefined };
 
 /** Of one row. The last one stands for all that came after it, too. */
-const OWN_CHANGES_MAX = 4;
+const OWN_CHANGES_MAX = 8;
 
 export class OwnRuns {
   #runs: Runs = [];
   #last = 0;
+  /** Earlier runs of which nothing was in the outbox when this one began: all of theirs is in the log. */
+  readonly #ended = new Set<number>();
 
   /** Begins the run of a writer. */
   async begin(store: StoreVerbs, writer: string, clientId: number): Promise<void> {
     const [row] = (await store.getMany(SYNC_META, [RUNS])) as (RunsRow | undefined)[];
     this.#runs = row?.runs ?? [];
     this.#last = row?.last ?? 0;
+    const lowest = await lowestWaiting(store);
+    for (const each of this.#runs) if (!lowest.has(each.writer)) this.#ended.add(each.run);
     this.add(writer, clientId);
     await this.write(store);
   }
@@ -92,17 +96,18 @@ export class OwnRuns {
   /** As it is in another log: of what the outbox does not have, nobody knows the place. */
   async restarted(store: StoreVerbs): Promise<Runs> {
     const lowest = await lowestWaiting(store);
-    return (await this.withoutTold(store)).map((each) => ({
+    return this.withoutEnded().map((each) => ({
       ...each,
       upTo: Math.max(each.upTo, (lowest.get(each.writer) ?? 1) - 1),
     }));
   }
 
-  /** As it is when all batches of earlier runs are told, but for those in the outbox. */
-  async withoutTold(store: StoreVerbs): Promise<Runs> {
-    if (this.#runs.length === 1) return this.#runs;
-    const lowest = await lowestWaiting(store);
-    return this.#runs.filter(({ run, writer }) => run === this.#last || lowest.has(writer));
+  /**
+   * As it is when the log was told up to where it ended after this run has begun. Not by what is in the outbox by then: what
+   * this run has sent again for an earlier one stands behind that.
+   */
+  withoutEnded(): Runs {
+    return this.#runs.filter(({ run }) => !this.#ended.has(run));
   }
 
   /** `runs` is what one of the above has answered, and the transaction it is written in is stored. */
