@@ -90,7 +90,8 @@ async function readEntries(iterator: Entries, bytesMax: number): Promise<readonl
       entries.push(entry);
       bytes += entry[1].length;
     }
-    if (next.length < count) return entries;
+    // LevelDB brings fewer than that when they have many bytes: only none is the end.
+    if (next.length === 0) return entries;
   }
 }
 

@@ -261,6 +261,21 @@ function describeRows(use: () => Fixture): void {
     expect(keys).toEqual(puts.map(({ key }) => key));
   });
 
+  test('[LOG-7] rows with long keys are all told, however many bytes their names take', async () => {
+    const { log } = use();
+    await fill(log, 2);
+    const puts = range(0, 899).map((n) => put(`${'key '.repeat(50)}${n}`, 1, n));
+    await log.putStates(puts, 2);
+    const told: unknown[] = [];
+    for (let at = START; ; ) {
+      const page = await log.rows(at, ALL);
+      told.push(...page.rows.map(({ key }) => key));
+      if (page.isComplete) break;
+      at = page.rows.at(-1)!.at;
+    }
+    expect(told).toEqual(puts.map(({ key }) => key));
+  });
+
   test('[LOG-7] a row that changes between pages is told again, and none is missed', async () => {
     const { log } = use();
     await fill(log, 30);
