@@ -19,8 +19,10 @@ import {
   changedRange,
   progressKey,
   rowBytes,
+  rowBytesOf,
   sequenceOf,
   stateKey,
+  statesRange,
   writersRange,
 } from './log-keys.ts';
 import {
@@ -40,6 +42,9 @@ import { WriterTable } from './writer-table.ts';
 
 /** Index entries that a page of rows looks at together. */
 const ROWS_AT_ONCE = 512;
+/** States that are read together. */
+const STATES_BYTES_MAX: number = 4 * 1024 * 1024;
+const ONE = { bytesMax: 1, countMax: 1 };
 /** Writers looked at together when old ones are forgotten. */
 const WRITERS_AT_ONCE = 1000;
 
@@ -241,6 +246,23 @@ export class KeyedStoreLog implements StoreLog {
       const state = states[index];
       assert(state !== undefined, `Store ${this.name}: a row that changed has no state.`);
       return { ...readRowName(new WireReader(name)), ...state };
+    });
+  }
+
+  statesAfter(row: RowName | undefined, countMax: number): ReturnType<StoreLog['statesAfter']> {
+    const { store, id } = this.#parts;
+    return store.withView(async (view) => {
+      const [stored] = await view.getMany([progressKey(id)]);
+      const through = stored === undefined ? 0 : decodeProgress(stored, `the progress of ${this.name}`).folded;
+      const limits = { bytesMax: STATES_BYTES_MAX, countMax };
+      const entries = await view.range(statesRange(id, row && rowBytes(row)), limits);
+      const rows = entries.map(([key, value]) => ({
+        ...readRowName(new WireReader(rowBytesOf(key))),
+        ...decodeState(value, `a row of ${this.name}`),
+      }));
+      const last = entries.at(-1);
+      const behind = last === undefined ? [] : await view.range(statesRange(id, rowBytesOf(last[0])), ONE);
+      return { rows, isLast: behind.length === 0, through };
     });
   }
 

@@ -51,6 +51,14 @@ export function stateKey(store: number, row: Uint8Array): Uint8Array {
   return key;
 }
 
+/** Rows behind one, in the order of their bytes. */
+export const statesRange = (store: number, after: Uint8Array | undefined): KeyRange => ({
+  from: after === undefined ? kindStart(KIND.state, store) : Uint8Array.of(...stateKey(store, after), 0),
+  to: kindEnd(KIND.state, store),
+});
+/** The row of a state's key. */
+export const rowBytesOf = (key: Uint8Array): Uint8Array => key.subarray(5);
+
 export function changedKey(store: number, { sequence, ordinal }: RowCursor): Uint8Array {
   const key = new Uint8Array(17);
   writeHead(key, KIND.changed, store);

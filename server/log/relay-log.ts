@@ -84,6 +84,12 @@ export interface StoreLog {
   /** Rows behind a cursor in the order of their last changes, of about `bytesMax` bytes and at least one. */
   rows(after: RowCursor, bytesMax: number): Promise<RowsRead>;
 
+  /** Rows with their states behind one, in an order that stays; `through`: the last batch that is folded in. */
+  statesAfter(
+    row: RowName | undefined,
+    countMax: number,
+  ): Promise<{ readonly rows: readonly StoredRow[]; readonly isLast: boolean; readonly through: number }>;
+
   /** Bytes that the tail takes, roughly. */
   tailBytes(): Promise<number>;
   /** Forgets batches up to `upTo`, which must be folded; the last batch always stays. */

@@ -9,6 +9,7 @@ import {
   BATCH_CHANGES_MAX,
   CLOSE,
   checkUpdate,
+  type Digest,
   decodeClientMessage,
   encodeChanges,
   encodeMessage,
@@ -20,6 +21,7 @@ import {
   type RefusalCode,
   type RowChange,
   type Rows,
+  type States,
   SYNC_VERSION_MAX,
   SYNC_VERSION_MIN,
   type WriterId,
@@ -34,10 +36,12 @@ import {
 import { deliverFrame } from './batch-frames.ts';
 import { EMPTY_UPDATE, readSyncMessage, step2Frame } from './carrier.ts';
 import type { ConnectionParts } from './connection.ts';
+import { digestsOf, statesOf } from './digest-answers.ts';
 import { Rate } from './rate.ts';
 import type { RelaySocket } from './socket.ts';
 import type { StoreHub } from './store-hub.ts';
 
+type Request = Pull | Rows | Digest | States;
 type Greeting = { frames: number; bytes: number; wantsCarrier: boolean; presence: Uint8Array | undefined };
 type Parts = { writer: WriterId; sequence: number; changes: RowChange[]; bytes: number };
 type About = {
@@ -80,7 +84,7 @@ export class SyncConnection {
   #batch: Parts | undefined;
   #broken: Broken | undefined;
   #acks: Ack[] = [];
-  #requests: (Pull | Rows)[] = [];
+  #requests: Request[] = [];
   #isAnswering = false;
 
   constructor(parts: ConnectionParts, store: string) {
@@ -219,6 +223,8 @@ export class SyncConnection {
         return this.#push(message, frame.length);
       case 'pull':
       case 'rows':
+      case 'digest':
+      case 'states':
         return this.#ask(message);
       case 'beat':
         return this.send(this.beat());
@@ -322,7 +328,7 @@ export class SyncConnection {
     });
   }
 
-  #ask(request: Pull | Rows): void {
+  #ask(request: Request): void {
     if (this.#requests.length >= REQUESTS_WAITING_MAX) {
       const about = { about: FRAME[request.type], request: request.request };
       this.#refuse('rate-limited', `${REQUESTS_WAITING_MAX} requests are waiting.`, about, 1);
@@ -339,7 +345,8 @@ export class SyncConnection {
       const about = { about: FRAME[request.type], request: request.request };
       try {
         if (request.type === 'pull') await this.#pull(request, about);
-        else await this.#rows(request);
+        else if (request.type === 'rows') await this.#rows(request);
+        else await this.#compare(request);
       } catch (error) {
         if (error instanceof StoreError && error.code === 'log/trimmed') {
           this.#refuse('cursor-too-old', error.message, about);
@@ -370,6 +377,13 @@ export class SyncConnection {
     const { rows, isComplete, through } = await log.rows(after, bytesMax);
     const page = { type: 'row-page', request, isComplete, through, rowCount: log.rowCount, rows } as const;
     if (this.#state === 'open') this.send(encodeMessage(page));
+  }
+
+  async #compare(request: Digest | States): Promise<void> {
+    const { log } = this.#hub!;
+    const { platform } = this.#parts;
+    const answer = await (request.type === 'digest' ? digestsOf(log, request, platform) : statesOf(log, request));
+    if (this.#state === 'open') this.send(encodeMessage(answer));
   }
 
   #unavailable(error: unknown, about: About): void {

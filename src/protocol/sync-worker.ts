@@ -193,6 +193,11 @@ export type SyncStatus = {
   readonly firstSync?: { readonly rows: number } | undefined;
   /** When the relay last acknowledged something as durable, in ms since 1970. */
   readonly lastAckAt?: number | undefined;
+  /**
+   * Rows of which this device and the relay had not the same, since the tab leads: both have got what the other one had.
+   * When it was last so, in ms since 1970.
+   */
+  readonly repaired?: { readonly rows: number; readonly lastAt: number } | undefined;
   /** Rows of others that this store refuses (JSON Schema, unique index); the first of them. */
   readonly heldAside?: readonly HeldRow[] | undefined;
 };

@@ -276,6 +276,29 @@ function describeRows(use: () => Fixture): void {
     expect(told).toEqual(puts.map(({ key }) => key));
   });
 
+  test('[LOG-7] states are told in an order that stays, each once, with the place that they are of', async () => {
+    const { log } = use();
+    await fill(log, 4);
+    await log.putStates([...range(0, 24).map((n) => put(`row ${n}`, 1, n)), put(7, 2, 0), put('x', 2, 1)], 3);
+    const keys: unknown[] = [];
+    for (let after: Parameters<typeof log.statesAfter>[0]; ; ) {
+      const { rows, isLast, through } = await log.statesAfter(after, 4);
+      expect(through).toBe(3);
+      for (const row of rows) expect(plain(row)).toMatchObject(stateOf(put(row.key, row.at.sequence, row.at.ordinal)));
+      keys.push(...rows.map(({ key }) => key));
+      if (isLast) break;
+      expect(rows).toHaveLength(4);
+      after = rows.at(-1)!;
+    }
+    expect(keys).toHaveLength(27);
+    expect(new Set(keys)).toEqual(new Set([...range(0, 24).map((n) => `row ${n}`), 7, 'x']));
+    expect(await log.statesAfter({ collection: 'zzzzzzzz', key: 'x' }, 4)).toEqual({
+      rows: [],
+      isLast: true,
+      through: 3,
+    });
+  });
+
   test('[LOG-7] a row that changes between pages is told again, and none is missed', async () => {
     const { log } = use();
     await fill(log, 30);

@@ -628,6 +628,27 @@ export const MUTATIONS = [
     test: 'test/documents/row-document.test.ts',
   },
   {
+    name: 'compare while something is under way',
+    file: 'worker/sync/digests.ts',
+    from: 'const isSame = through === head && this.#owner.hasAllUpTo() === head && outbox.made === this.#madeBefore;',
+    to: 'const isSame = through <= head;',
+    test: 'test/sync/digests.test.ts',
+  },
+  {
+    name: 'keep to oneself what the relay has lost',
+    file: 'worker/sync/repair.ts',
+    from: 'if (more.length > 0) drafts.outbox.add(more);',
+    to: '',
+    test: 'test/sync/digests.test.ts',
+  },
+  {
+    name: 'take the bytes of a state for what is in it',
+    file: 'src/protocol/sync/digest.ts',
+    from: '  writeRanges(writer, there);\n  writeRanges(writer, deleted);\n',
+    to: '  writer.bytes(state);\n',
+    test: 'test/sync/digests.test.ts',
+  },
+  {
     name: 'delete a batch when it is sent',
     file: 'worker/sync/push.ts',
     from: '    pass.sentUpTo = entry.id;\n    if',

@@ -30,6 +30,13 @@ export const clientMessage: fc.Arbitrary<Exclude<sync.ClientMessage, sync.Foreig
   fc.record({ type: fc.constant('push' as const), writer, sequence: positive, hasMore: fc.boolean(), changes }),
   fc.record({ type: fc.constant('pull' as const), request: positive, after: natural, bytesMax, follow: fc.boolean() }),
   fc.record({ type: fc.constant('rows' as const), request: positive, after: cursor, bytesMax }),
+  fc.record({
+    type: fc.constant('digest' as const),
+    request: positive,
+    after: fc.option(row, { nil: undefined }),
+    rowsMax: fc.integer({ min: 0, max: sync.DIGEST_ROWS_MAX }),
+  }),
+  fc.record({ type: fc.constant('states' as const), request: positive, rows: fc.array(row, { maxLength: 6 }) }),
   fc.record({ type: fc.constant('beat' as const), head: natural }),
 );
 
@@ -90,5 +97,18 @@ export const relayMessage: fc.Arbitrary<sync.RelayMessage> = fc.oneof(
     rowCount: natural,
     rows: fc.array(foldedRow, { maxLength: 6 }),
   }),
+  fc.record({
+    type: fc.constant('digests' as const),
+    request: natural,
+    isLast: fc.boolean(),
+    through: natural,
+    head: natural,
+    rowCount: natural,
+    rows: fc.array(
+      fc.tuple(row, fc.uint8Array({ minLength: 8, maxLength: 8 })).map(([name, digest]) => ({ ...name, digest })),
+      { maxLength: 6 },
+    ),
+  }),
+  fc.record({ type: fc.constant('state-page' as const), request: natural, rows: changes }),
   fc.record({ type: fc.constant('beat' as const), head: natural }),
 );

@@ -217,7 +217,7 @@ test('[R3] one refusal for each code that this version sends', async () => {
   expect(await greet(encodeMessage({ ...hello, token: 'wrong' }))).toEqual(['unauthorised', 4401]);
   expect(await greet(encodeMessage({ ...hello, store: 'else' }))).toEqual(['unknown-store', 4404]);
   expect(await greet(Uint8Array.of(100, 0, 0))).toEqual(['client-too-old', 4406]);
-  expect(await greet(Uint8Array.of(100, 2, 9, 1, 2, 3))).toEqual(['relay-too-old', 4406]);
+  expect(await greet(Uint8Array.of(100, 3, 9, 1, 2, 3))).toEqual(['relay-too-old', 4406]);
   expect(await greet(Uint8Array.of(101))).toEqual(['hello-expected', 4400]);
   expect(await greet(Uint8Array.of(100, 1, 1, 200))).toEqual(['malformed', 4400]);
 

@@ -71,7 +71,7 @@ test('[R9] says hello, is open with the welcome, and gives on what comes after i
   expect(last().url).toBe('ws://relay.example/base/sync/app');
   expect(connection.send({ type: 'beat', head: 0 })).toBe(false);
   last().welcome();
-  const hello = { type: 'hello', versionMin: 1, versionMax: 1, store: 'app', token: 'secret', epoch: 'epoch' };
+  const hello = { type: 'hello', versionMin: 1, versionMax: 2, store: 'app', token: 'secret', epoch: 'epoch' };
   expect(last().sent).toEqual([hello]);
   expect(connection.state).toEqual({ type: 'open' });
   last().say({ type: 'beat', head: 3 });

@@ -19,6 +19,7 @@ import {
 import type { Engine } from '../../worker/engine/index.ts';
 import { PortServer, type ServeOptions } from '../../worker/engine/port-server.ts';
 import { createMemoryImage, type MemoryImage } from '../../worker/storage/index.ts';
+import type { DigestPace } from '../../worker/sync/digests.ts';
 import type { SocketEvents, SyncPlatform, SyncSocket } from '../../worker/sync/platform.ts';
 import type { PresenceCarrier } from '../../worker/sync/presence.ts';
 import { SyncSession } from '../../worker/sync/session.ts';
@@ -43,6 +44,7 @@ export type DeviceOptions = {
   readonly platform?: SyncPlatform;
   readonly image?: MemoryImage;
   readonly presence?: PresenceCarrier;
+  readonly digestPace?: Partial<DigestPace>;
   readonly tell?: (news: SyncNews) => void;
 };
 
@@ -105,6 +107,7 @@ export class SyncDevice {
       url,
       collections: this.collections,
       presence: this.#options.presence,
+      digestPace: this.#options.digestPace,
       tell: this.#options.tell,
       token: this.#options.token ?? (async () => ''),
       askPage: this.#options.askPage,

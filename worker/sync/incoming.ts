@@ -88,6 +88,19 @@ export class Incoming {
     return this.#place.cursor.epoch;
   }
 
+  /** Up to which batch all of the log is stored; undefined while something is asked for, or waits. */
+  get hasAllUpTo(): number | undefined {
+    const { cursor, rows, own } = this.#place;
+    const isWaiting = !this.#isFollowing || rows !== undefined || own !== undefined || this.#waiting.length > 0;
+    return isWaiting ? undefined : cursor.sequence;
+  }
+
+  /** Asks for everything, on another connection, and gives what the log has not. In turn. */
+  async startOver(): Promise<void> {
+    await this.#startAll(this.#place.cursor.epoch);
+    this.#events.restart();
+  }
+
   connected({ epoch, head, floor }: Welcome): void {
     this.#isConnected = true;
     this.#settle(() => this.#begin(epoch, head, floor));

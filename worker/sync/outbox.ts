@@ -76,6 +76,11 @@ export class Outbox {
     });
   }
 
+  /** Batches that this run has made. */
+  get made(): number {
+    return this.#lastId;
+  }
+
   get writer(): string {
     return this.#writer;
   }

@@ -15,6 +15,7 @@ import {
 import { adoptCollections } from './adopt-collections.ts';
 import { noAnswers } from './conflict-answers.ts';
 import { Connection, type ConnectionState } from './connection.ts';
+import { type DigestPace, Digests } from './digests.ts';
 import { Fold } from './fold.ts';
 import { HeldRows } from './held-rows.ts';
 import { Incoming } from './incoming.ts';
@@ -39,6 +40,7 @@ export type SessionOptions = {
   readonly url: string;
   readonly collections: readonly SyncedCollection[];
   readonly presence?: PresenceCarrier | undefined;
+  readonly digestPace?: Partial<DigestPace> | undefined;
   /** To all tabs. */
   readonly tell?: ((news: SyncNews) => void) | undefined;
   /** `refused`: the token that the relay has not accepted. */
@@ -58,6 +60,7 @@ export class SyncSession {
   readonly #outgoing: Outgoing;
   readonly #incoming: Incoming;
   readonly #documents: OpenDocuments;
+  readonly #digests: Digests;
   #status: SyncStatus;
   #stopWatch: () => void = () => {};
   #isFolding = false;
@@ -92,6 +95,7 @@ export class SyncSession {
         lost: () => {
           this.#outgoing.disconnected();
           this.#incoming.disconnected();
+          this.#digests.disconnected();
           options.presence?.disconnected();
         },
         carried: (body) => options.presence?.received(body),
@@ -111,6 +115,15 @@ export class SyncSession {
       outboxGrew: () => this.#outgoing.wake(),
       failed: (error) => this.#fail(error),
     });
+    const digestsOwner = {
+      hasAllUpTo: () => this.#incoming.hasAllUpTo,
+      startOver: () => this.#incoming.startOver(),
+      send: (message: Parameters<Connection['send']>[0]) => void this.#connection.send(message),
+      repaired: (rows: number) => this.#tellRepaired(rows),
+      outboxGrew: () => this.#outgoing.wake(),
+      failed: (error: unknown) => this.#fail(error),
+    };
+    this.#digests = new Digests(this.#context, digestsOwner, options.digestPace);
     this.#documents = new OpenDocuments(this.#context, this.#fold, {
       tell: (news) => options.tell?.(news),
       outboxGrew: () => this.#outgoing.wake(),
@@ -169,6 +182,7 @@ export class SyncSession {
     limits.batchBytesMax = welcome.batchBytesMax;
     this.#outgoing.connected();
     this.#incoming.connected(welcome);
+    this.#digests.connected(welcome.version);
     this.#options.presence?.connected((frame) => this.#connection.carry(frame));
   }
 
@@ -182,6 +196,9 @@ export class SyncSession {
         return this.#incoming.toldRows(message, bytes);
       case 'beat':
         return this.#incoming.beat(message);
+      case 'digests':
+      case 'state-page':
+        return this.#digests.told(message);
       case 'refuse':
         return this.#refused(message);
       case 'welcome':
@@ -195,7 +212,13 @@ export class SyncSession {
   #refused(refuse: Refuse): void {
     if (refuse.code === 'epoch-changed') this.#connection.restart();
     else if (refuse.about === FRAME.push) this.#outgoing.refused(refuse);
+    else if (refuse.about === FRAME.digest || refuse.about === FRAME.states) this.#digests.refused(refuse);
     else this.#incoming.refused(refuse);
+  }
+
+  #tellRepaired(rows: number): void {
+    const before = this.#status.repaired?.rows ?? 0;
+    this.#tell({ repaired: { rows: before + rows, lastAt: this.#context.platform.wallClock() } });
   }
 
   #tellHeld(): void {

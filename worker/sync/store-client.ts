@@ -51,6 +51,11 @@ export class StoreClient implements StoreVerbs {
     return this.#verbs.find(collection, selector, find);
   }
 
+  /** All rows of it. */
+  count(collection: string): Promise<number> {
+    return this.#link.request(['count', 0, collection, {}, {}]) as Promise<number>;
+  }
+
   put(collection: string, rows: readonly Row[]): Promise<void> {
     return this.#verbs.put(collection, rows);
   }

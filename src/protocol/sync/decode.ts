@@ -2,6 +2,7 @@
  * Frames to messages. Each side has one way in; both throw `sync/malformed` and nothing else, whatever the bytes are,
  * and neither keeps memory or time that the frame's own length does not pay for.
  */
+import { DIGEST_BYTES } from './digest.ts';
 import type {
   Ack,
   ClientMessage,
@@ -10,6 +11,8 @@ import type {
   RelayMessage,
   RowChange,
   RowCursor,
+  RowDigest,
+  RowName,
   WriterId,
 } from './messages.ts';
 import { readChanges, readRowName } from './row-changes.ts';
@@ -17,6 +20,7 @@ import {
   ACKS_MAX,
   BATCH_CHANGES_MAX,
   BATCHES_MAX,
+  DIGEST_ROWS_MAX,
   EPOCH_BYTES_MAX,
   FRAME,
   PAGE_BYTES_MAX,
@@ -40,6 +44,8 @@ const REFUSALS: ReadonlyMap<number, RefusalCode> = new Map(
 const ACK_BYTES_MIN = WRITER_BYTES + 2;
 const BATCH_BYTES_MIN = WRITER_BYTES + 3;
 const ROW_BYTES_MIN = 8;
+/** Of a row's name: a letter of a collection, the kind of key, and a key. */
+const NAME_BYTES_MIN = 4;
 
 /** The type of a frame, without reading further. */
 export const frameType = (bytes: Uint8Array): number => new WireReader(bytes).varint();
@@ -71,6 +77,8 @@ const CLIENT_DECODERS: ReadonlyMap<number, (reader: WireReader) => ClientMessage
   [FRAME.pull, readPull],
   [FRAME.rows, readRows],
   [FRAME.beat, readBeat],
+  [FRAME.digest, readDigest],
+  [FRAME.states, readStates],
 ] as [number, (reader: WireReader) => ClientMessage][]);
 
 const RELAY_DECODERS: ReadonlyMap<number, (reader: WireReader) => RelayMessage> = new Map([
@@ -80,6 +88,8 @@ const RELAY_DECODERS: ReadonlyMap<number, (reader: WireReader) => RelayMessage> 
   [FRAME.deliver, readDeliver],
   [FRAME.rowPage, readRowPage],
   [FRAME.beat, readBeat],
+  [FRAME.digests, readDigests],
+  [FRAME.statePage, readStatePage],
 ] as [number, (reader: WireReader) => RelayMessage][]);
 
 function readHello(reader: WireReader): ClientMessage {
@@ -123,6 +133,41 @@ function readRows(reader: WireReader): ClientMessage {
     after: readCursor(reader),
     bytesMax: reader.bounded(PAGE_BYTES_MAX, 'The size of a page'),
   };
+}
+
+function readDigest(reader: WireReader): ClientMessage {
+  return {
+    type: 'digest',
+    request: positive(reader, 'The number of a request'),
+    after: reader.flag('The mark of a place') ? readRowName(reader) : undefined,
+    rowsMax: reader.bounded(DIGEST_ROWS_MAX, 'The number of rows'),
+  };
+}
+
+function readDigests(reader: WireReader): RelayMessage {
+  const request = reader.varint();
+  const isLast = reader.flag('The mark of the end');
+  const through = reader.varint();
+  const head = reader.varint();
+  const rowCount = reader.varint();
+  const count = reader.count(NAME_BYTES_MIN + DIGEST_BYTES, DIGEST_ROWS_MAX, 'The number of digests');
+  const rows: RowDigest[] = [];
+  for (let index = 0; index < count; index++) {
+    rows.push({ ...readRowName(reader), digest: reader.bytes(DIGEST_BYTES) });
+  }
+  return { type: 'digests', request, isLast, through, head, rowCount, rows };
+}
+
+function readStates(reader: WireReader): ClientMessage {
+  const request = positive(reader, 'The number of a request');
+  const count = reader.count(NAME_BYTES_MIN, DIGEST_ROWS_MAX, 'The number of rows');
+  const rows: RowName[] = [];
+  for (let index = 0; index < count; index++) rows.push(readRowName(reader));
+  return { type: 'states', request, rows };
+}
+
+function readStatePage(reader: WireReader): RelayMessage {
+  return { type: 'state-page', request: reader.varint(), rows: readChanges(reader, DIGEST_ROWS_MAX) };
 }
 
 function readBeat(reader: WireReader): { readonly type: 'beat'; readonly head: number } {

@@ -7,6 +7,8 @@ import type {
   ClientMessage,
   Deliver,
   DeliveredBatch,
+  Digest,
+  Digests,
   FoldedRow,
   Hello,
   Pull,
@@ -15,6 +17,8 @@ import type {
   RelayMessage,
   RowPage,
   Rows,
+  StatePage,
+  States,
   Welcome,
   WriterId,
 } from './messages.ts';
@@ -42,6 +46,10 @@ const ENCODERS: { readonly [T in Sent['type']]: (writer: ByteWriter, message: Ex
   refuse: writeRefuse,
   deliver: writeDeliver,
   'row-page': writeRowPage,
+  digest: writeDigest,
+  digests: writeDigests,
+  states: writeStates,
+  'state-page': writeStatePage,
 };
 
 function writeHello(writer: ByteWriter, { versionMin, versionMax, store, token, epoch }: Hello): void {
@@ -166,6 +174,41 @@ function writeFoldedRow(writer: ByteWriter, row: FoldedRow): void {
   const projection = row.projection ?? new Uint8Array();
   writer.varint(projection.length);
   writer.bytes(projection);
+}
+
+function writeDigest(writer: ByteWriter, { request, after, rowsMax }: Digest): void {
+  writer.varint(FRAME.digest);
+  writer.varint(request);
+  writeFlag(writer, after !== undefined);
+  if (after !== undefined) writeRowName(writer, after);
+  writer.varint(rowsMax);
+}
+
+function writeDigests(writer: ByteWriter, { request, isLast, through, head, rowCount, rows }: Digests): void {
+  writer.varint(FRAME.digests);
+  writer.varint(request);
+  writeFlag(writer, isLast);
+  writer.varint(through);
+  writer.varint(head);
+  writer.varint(rowCount);
+  writer.varint(rows.length);
+  for (const row of rows) {
+    writeRowName(writer, row);
+    writer.bytes(row.digest);
+  }
+}
+
+function writeStates(writer: ByteWriter, { request, rows }: States): void {
+  writer.varint(FRAME.states);
+  writer.varint(request);
+  writer.varint(rows.length);
+  for (const row of rows) writeRowName(writer, row);
+}
+
+function writeStatePage(writer: ByteWriter, { request, rows }: StatePage): void {
+  writer.varint(FRAME.statePage);
+  writer.varint(request);
+  writeChanges(writer, rows);
 }
 
 function writeFlag(writer: ByteWriter, isSet: boolean): void {

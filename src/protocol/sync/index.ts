@@ -1,6 +1,7 @@
 /** What crosses a socket between a device and the relay: PROTOCOL.md. */
 export { AWARENESS_BYTES_MAX, awarenessFrame, GONE, readAwareness, type Told } from './awareness.ts';
 export { decodeClientMessage, decodeRelayMessage, frameType, writerName } from './decode.ts';
+export { DIGEST_BYTES, isSameDigest, rowDigest } from './digest.ts';
 export { encodeMessage, writeBatchStart, writeDeliverStart, writerBytes } from './encode.ts';
 export type {
   Ack,
@@ -9,6 +10,8 @@ export type {
   ClientMessage,
   Deliver,
   DeliveredBatch,
+  Digest,
+  Digests,
   FoldedRow,
   ForeignHello,
   Hello,
@@ -18,9 +21,12 @@ export type {
   RelayMessage,
   RowChange,
   RowCursor,
+  RowDigest,
   RowName,
   RowPage,
   Rows,
+  StatePage,
+  States,
   Welcome,
   WriterId,
 } from './messages.ts';
@@ -33,6 +39,8 @@ export {
   BEAT_MS,
   CLOSE,
   COLLECTION_BYTES_MAX,
+  DIGEST_ROWS_MAX,
+  DIGESTS_FROM_VERSION,
   FRAME,
   KEY_BYTES_MAX,
   NAME_PATTERN,

@@ -52,7 +52,17 @@ export type Rows = {
 };
 export type Beat = { readonly type: 'beat'; readonly head: number };
 
-export type ClientMessage = Hello | ForeignHello | Push | Pull | Rows | Beat;
+/** Asks for digests of rows, behind a row in the order that the relay has; undefined for the first. */
+export type Digest = {
+  readonly type: 'digest';
+  readonly request: number;
+  readonly after: RowName | undefined;
+  readonly rowsMax: number;
+};
+/** Asks for the states of these rows. */
+export type States = { readonly type: 'states'; readonly request: number; readonly rows: readonly RowName[] };
+
+export type ClientMessage = Hello | ForeignHello | Push | Pull | Rows | Beat | Digest | States;
 
 export type Welcome = {
   readonly type: 'welcome';
@@ -120,4 +130,20 @@ export type RowPage = {
   readonly rows: readonly FoldedRow[];
 };
 
-export type RelayMessage = Welcome | Acks | Refuse | Deliver | RowPage | Beat;
+export type RowDigest = RowName & { readonly digest: Uint8Array };
+export type Digests = {
+  readonly type: 'digests';
+  readonly request: number;
+  /** There is no row behind the last one. */
+  readonly isLast: boolean;
+  /** The digests are of the rows as they are after this batch, and there were so many. */
+  readonly through: number;
+  readonly head: number;
+  /** In the whole store. */
+  readonly rowCount: number;
+  readonly rows: readonly RowDigest[];
+};
+/** Some of the rows that were asked for, in their order and one at least; the client asks again for the rest. */
+export type StatePage = { readonly type: 'state-page'; readonly request: number; readonly rows: readonly RowChange[] };
+
+export type RelayMessage = Welcome | Acks | Refuse | Deliver | RowPage | Beat | Digests | StatePage;

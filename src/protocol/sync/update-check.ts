@@ -28,6 +28,8 @@ const HAS_ORIGIN = 0x80;
 const HAS_RIGHT_ORIGIN = 0x40;
 const HAS_PARENT_SUB = 0x20;
 const KIND = 0x1f;
+/** Structs that are not there yet. */
+const GAP = 10;
 
 export type UpdateFacts = {
   /** Items, deleted ranges and gaps. 0 structs and 0 deletions change nothing. */
@@ -35,11 +37,19 @@ export type UpdateFacts = {
   readonly deletionCount: number;
 };
 
-export function checkUpdate(update: Uint8Array): UpdateFacts {
+/** Told of what is in an update, in its order. */
+export interface UpdateVisitor {
+  struct(client: number, clock: number, length: number): void;
+  deleted(client: number, clock: number, length: number): void;
+}
+
+export const checkUpdate = (update: Uint8Array): UpdateFacts => walkUpdate(update, undefined);
+
+export function walkUpdate(update: Uint8Array, visitor: UpdateVisitor | undefined): UpdateFacts {
   try {
     const reader = new WireReader(update);
-    const structCount = readStructs(reader);
-    const deletionCount = readDeletions(reader);
+    const structCount = readStructs(reader, visitor);
+    const deletionCount = readDeletions(reader, visitor);
     reader.end();
     return { structCount, deletionCount };
   } catch (error) {
@@ -67,7 +77,7 @@ export function checkStateVector(vector: Uint8Array): void {
   }
 }
 
-function readStructs(reader: WireReader): number {
+function readStructs(reader: WireReader, visitor: UpdateVisitor | undefined): number {
   const clients = new Set<number>();
   const blockCount = reader.count(4, CLIENTS_MAX, 'The number of clients');
   let structCount = 0;
@@ -81,24 +91,28 @@ function readStructs(reader: WireReader): number {
     clients.add(client);
     let clock = reader.bounded(CLOCK_MAX, 'A clock');
     for (let index = 0; index < count; index++) {
-      clock += readStruct(reader);
+      const isGap = (reader.peek() & KIND) === GAP;
+      const length = readStruct(reader);
+      if (!isGap) visitor?.struct(client, clock, length);
+      clock += length;
       if (clock > CLOCK_MAX) throw invalid('A clock is too large.');
     }
   }
   return structCount;
 }
 
-function readDeletions(reader: WireReader): number {
+function readDeletions(reader: WireReader, visitor: UpdateVisitor | undefined): number {
   const clientCount = reader.count(2, STRUCTS_MAX, 'The number of clients with deletions');
   let deletionCount = 0;
-  for (let client = 0; client < clientCount; client++) {
-    reader.bounded(CLIENT_MAX, 'A client');
+  for (let each = 0; each < clientCount; each++) {
+    const client = reader.bounded(CLIENT_MAX, 'A client');
     const count = reader.count(2, STRUCTS_MAX, 'The number of deleted ranges');
     deletionCount += count;
     if (deletionCount > STRUCTS_MAX) throw invalid(`There are more than ${STRUCTS_MAX} deleted ranges.`);
     for (let index = 0; index < count; index++) {
-      reader.bounded(CLOCK_MAX, 'A clock');
-      readLength(reader);
+      const clock = reader.bounded(CLOCK_MAX, 'A clock');
+      const length = readLength(reader);
+      visitor?.deleted(client, clock, length);
     }
   }
   return deletionCount;
@@ -109,7 +123,7 @@ function readStruct(reader: WireReader): number {
   const info = reader.byte();
   const kind = info & KIND;
   // Collected garbage and gaps have no neighbours.
-  if (kind === 0 || kind === 10) return readLength(reader);
+  if (kind === 0 || kind === GAP) return readLength(reader);
   const hasOrigin = (info & HAS_ORIGIN) !== 0;
   const hasRightOrigin = (info & HAS_RIGHT_ORIGIN) !== 0;
   if (hasOrigin) readId(reader);

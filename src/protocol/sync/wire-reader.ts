@@ -35,6 +35,11 @@ export class WireReader {
     return this.#bytes[this.#offset++]!;
   }
 
+  /** The next byte, which stays; 0 at the end. */
+  peek(): number {
+    return this.#bytes[this.#offset] ?? 0;
+  }
+
   varint(): number {
     let value = 0;
     let unit = 1;

@@ -19,11 +19,19 @@ export const FRAME = {
   rows: 107,
   rowPage: 108,
   beat: 109,
+  digest: 110,
+  digests: 111,
+  states: 112,
+  statePage: 113,
 } as const;
 
-/** Versions that this build speaks. A hello names a range, and the relay chooses the highest that both know. */
+/**
+ * Versions that this build speaks. A hello names a range, and the relay chooses the highest that both know. From 2 on there
+ * are digests.
+ */
 export const SYNC_VERSION_MIN = 1;
-export const SYNC_VERSION_MAX = 1;
+export const SYNC_VERSION_MAX = 2;
+export const DIGESTS_FROM_VERSION = 2;
 
 /** Why something was refused. The set is closed: a client that meets another number is too old for its relay. */
 export const REFUSAL_NUMBERS = {
@@ -83,6 +91,9 @@ export const ACKS_MAX = 10_000;
 /** Batches in one deliver frame, and rows in one page. Their bytes are bounded by what the client asks for. */
 export const BATCHES_MAX = 20_000;
 export const PAGE_ROWS_MAX = 20_000;
+
+/** Rows of one answer with digests, and names of one request for states. */
+export const DIGEST_ROWS_MAX = 1_000;
 
 /** What a page of deliver or rows may be asked to hold, in bytes. One batch or row more than that is always sent whole. */
 export const PAGE_BYTES_MAX: number = 4 * 1024 * 1024;
