@@ -3,14 +3,15 @@
  * with its entry in the inbox, or not at all. Method: the parts on a real store, without a relay.
  */
 import { afterEach, expect, test } from 'vitest';
+import type { ConflictSpec } from '../../src/protocol/conflict-options.ts';
 import { RowDocument } from '../../worker/documents/index.ts';
-import { applyArrivals } from '../../worker/sync/apply.ts';
+import { applyArrivals, placeKey } from '../../worker/sync/apply.ts';
 import { Fold } from '../../worker/sync/fold.ts';
 import { HeldRows } from '../../worker/sync/held-rows.ts';
 import { Outbox } from '../../worker/sync/outbox.ts';
 import { addOwn, asOne, type OwnChange, OwnRuns } from '../../worker/sync/own-runs.ts';
 import { rowId } from '../../worker/sync/row-id.ts';
-import { createRelayLimits, type SyncContext } from '../../worker/sync/sync-context.ts';
+import { type AskPage, createRelayLimits, type SyncContext } from '../../worker/sync/sync-context.ts';
 import { createTurns } from '../../worker/sync/turns.ts';
 import { nodeSyncPlatform, SyncDevice } from './sync-device.ts';
 
@@ -57,8 +58,8 @@ test('[CONF-2] own changes of a row are bounded: the last one stands for those a
   expect(asOne(own, change(21))).toEqual([{ run: 1, sequence: 21, before: Uint8Array.of(1) }]);
 });
 
-test('[CONF-6] when a conflict is not stored, neither is its entry', async () => {
-  const collections = [{ name: 'tasks', key: 'id', fields: {}, conflict: 'server-wins' as const }];
+async function open(conflict: ConflictSpec, askPage: AskPage): Promise<{ context: SyncContext; fold: Fold }> {
+  const collections = [{ name: 'tasks', key: 'id', fields: {}, conflict }];
   device = await SyncDevice.open({ collections });
   const platform = nodeSyncPlatform();
   const context: SyncContext = {
@@ -67,25 +68,56 @@ test('[CONF-6] when a conflict is not stored, neither is its entry', async () =>
     outbox: new Outbox(platform),
     held: new HeldRows(() => {}),
     runs: new OwnRuns(),
-    askPage: async () => [],
+    askPage,
     collections: new Map(collections.map((each) => [each.name, each])),
     clientId: 7,
     limits: createRelayLimits(),
     inTurn: createTurns(),
   };
   await context.runs.begin(device.inside, context.outbox.writer, 7);
-  const fold = new Fold(context);
-  const name = { collection: 'tasks', key: 'a' };
+  return { context, fold: new Fold(context) };
+}
+
+const NAME = { collection: 'tasks', key: 'a' };
+const ID = rowId('tasks', 'a');
+const also = async (): Promise<void> => {};
+
+test('[CONF-6] when a conflict is not stored, neither is its entry', async () => {
+  const { context, fold } = await open('server-wins', async () => []);
   await device.put({ id: 'a', f: 'client' });
   await fold.step();
-  const update = new RowDocument({ name, types: {}, clientId: 8 }).put({ id: 'a', f: 'server' })!;
-  const rows = new Map([[rowId('tasks', 'a'), { name, updates: [update], places: [{ at: 1, isOwn: false }] }]]);
-  const also = async (): Promise<void> => {
+  const update = new RowDocument({ name: NAME, types: {}, clientId: 8 }).put({ id: 'a', f: 'server' })!;
+  const rows = new Map([[ID, { name: NAME, updates: [update], places: [{ at: 1, isOwn: false }] }]]);
+  const failing = async (): Promise<void> => {
     throw new Error('not stored');
   };
-  await expect(applyArrivals(context, fold, { rows, also })).rejects.toThrow('not stored');
+  await expect(applyArrivals(context, fold, { rows, also: failing })).rejects.toThrow('not stored');
   expect([await device.row('a'), await device.hidden('conflicts')]).toEqual([{ id: 'a', f: 'client' }, []]);
-  await applyArrivals(context, fold, { rows, also: async () => {} });
+  await applyArrivals(context, fold, { rows, also });
   expect(await device.row('a')).toEqual({ id: 'a', f: 'server' });
   expect(await device.hidden('conflicts')).toMatchObject([{ dropped: { f: 'client' } }]);
+});
+
+test("[CONF-1] [CONF-2] own and others' changes that take turns are conflicts one after the other", async () => {
+  let rounds = 0;
+  const { context, fold } = await open({ n: 'custom' }, async (questions) => {
+    rounds += 1;
+    const sum = (...values: readonly unknown[]): number =>
+      values.reduce((all: number, value) => all + Number(value), 0);
+    return questions.map(({ base, local, remote }) => ({ value: sum(local, remote) - Number(base) }));
+  });
+  const other = new RowDocument({ name: NAME, types: {}, clientId: 8 });
+  const start = other.put({ id: 'a', n: 0 })!;
+  const begin = { name: NAME, updates: [start], places: [{ at: 1, isOwn: false }] };
+  await applyArrivals(context, fold, { rows: new Map([[ID, begin]]), also });
+  for (const n of [1, 11]) {
+    await device.put({ id: 'a', n });
+    await fold.step();
+  }
+  const updates = [100, 200].map((n) => other.put({ id: 'a', n })!);
+  const places = [2, 4].map((at) => ({ at, isOwn: false }));
+  const own = new Map([1, 2].map((sequence) => [placeKey({ run: context.runs.current, sequence }), 1 + 2 * sequence]));
+  await applyArrivals(context, fold, { rows: new Map([[ID, { name: NAME, updates, places }]]), own, also });
+  expect([await device.row('a'), rounds]).toEqual([{ id: 'a', n: 211 }, 2]);
+  expect(await device.hidden('conflicts')).toEqual([]);
 });
