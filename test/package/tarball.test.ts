@@ -19,7 +19,7 @@ afterAll(() => installation.remove());
 test('holds the built files, their declarations and the documents, and nothing else', () => {
   const unexpected = installation.files.filter(
     (path) =>
-      !/^dist\/((index|transaction|lifecycle|sync|document|standalone|worker|sync-worker|react|vue|svelte|solid|relay|collection-store)\.js(\.map)?|(sync-)?worker\.d\.ts|(relay-)?types\/.*\.d\.ts)$/.test(
+      !/^dist\/((index|transaction|lifecycle|sync|document|conflicts|standalone|worker|sync-worker|react|vue|svelte|solid|relay|collection-store)\.js(\.map)?|(sync-)?worker\.d\.ts|(relay-)?types\/.*\.d\.ts)$/.test(
         path,
       ) && !DOCUMENTS.includes(path),
   );
