@@ -110,8 +110,8 @@ describe('chromium', () => {
       );
       // The browser may have other reasons to end a page that it has kept.
       expect(back).toContain('kept');
-      // A leader that kept the store would be replaced after 11 s.
-      expect(Math.max(...waits)).toBeLessThan(5_000);
+      // A leader that kept the store would be replaced after 11 s; a disk that is busy has held a write up for 6.
+      expect(Math.max(...waits)).toBeLessThan(9_000);
       await context.close();
     });
   });

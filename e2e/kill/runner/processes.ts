@@ -6,10 +6,32 @@ const run = promisify(execFile);
 
 type Process = { readonly pid: number; readonly parent: number; readonly command: string };
 
-/** Ends the browser with everything below it, without a warning. */
+const END_MS_MAX = 10_000;
+const LOOK_MS = 20;
+
+/**
+ * Ends the browser with everything below it, without a warning. Resolves when all of it has ended: a process that waits for
+ * the disk holds its files until then, and the next browser could not open them.
+ */
 export async function killBrowser(profile: string): Promise<number> {
   const processes = await processesOf(profile);
-  return kill(processes);
+  const killed = kill(processes);
+  await ended(processes);
+  return killed;
+}
+
+async function ended(processes: readonly Process[]): Promise<void> {
+  const pids = processes.map(({ pid }) => pid).join();
+  for (const endMs = performance.now() + END_MS_MAX; performance.now() < endMs; ) {
+    // It answers 1 when there is none. Z: only its parent has not taken notice.
+    const states = await run('ps', ['-o', 'stat=', '-p', pids]).then(
+      ({ stdout }) => stdout.split('\n').filter((state) => state.trim() !== '' && !state.trim().startsWith('Z')),
+      () => [],
+    );
+    if (states.length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  throw new Error(`Of the processes ${pids} some have not ended.`);
 }
 
 /** Ends what runs the pages of a Chromium. The browser stays. */
