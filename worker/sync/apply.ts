@@ -9,7 +9,7 @@
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import { checkUpdate, type RowName } from '../../src/protocol/sync/index.ts';
+import type { RowName } from '../../src/protocol/sync/index.ts';
 import { SYNC_STATES } from '../../src/protocol/sync-worker.ts';
 import { RowDocument, rowOfProjection } from '../documents/index.ts';
 import { ConflictAnswers } from './conflict-answers.ts';
@@ -24,6 +24,7 @@ import type { OwnChange } from './own-runs.ts';
 import { type LoadedRow, loadRows, type RowWrite, type StateRow, storeRows } from './row-store.ts';
 import type { StoreVerbs } from './store-client.ts';
 import type { SyncContext } from './sync-context.ts';
+import { isSame, isSound } from './updates.ts';
 
 /** What comes for one row. */
 export type RowArrival = {
@@ -246,17 +247,3 @@ class ApplyAttempt {
 }
 
 export const placeKey = ({ run, sequence }: Pick<OwnChange, 'run' | 'sequence'>): string => `${run} ${sequence}`;
-
-/** The relay has looked through what it passes on; Yjs trusts what it reads, so it is looked through here, too. */
-function isSound(update: Uint8Array): boolean {
-  try {
-    checkUpdate(update);
-    return true;
-  } catch (error) {
-    if (error instanceof StoreError) return false;
-    throw error;
-  }
-}
-
-const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, at) => byte === b[at]);

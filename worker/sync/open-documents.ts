@@ -9,7 +9,7 @@
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import { checkUpdate, type RowName } from '../../src/protocol/sync/index.ts';
+import type { RowName } from '../../src/protocol/sync/index.ts';
 import { type Refusal, SYNC_STATES, type SyncNews } from '../../src/protocol/sync-worker.ts';
 import { missingFrom, RowDocument, stateVectorOf } from '../documents/index.ts';
 import type { Fold } from './fold.ts';
@@ -20,6 +20,7 @@ import { rowId } from './row-id.ts';
 import { type LoadedRow, loadRows, type StateRow, storeRows } from './row-store.ts';
 import type { StoreVerbs } from './store-client.ts';
 import type { SyncContext } from './sync-context.ts';
+import { isSame, isSound } from './updates.ts';
 
 type Said = Extract<SyncNews, { readonly type: 'document' }>;
 
@@ -269,16 +270,3 @@ function localOf(
     throw error;
   }
 }
-
-function isSound(update: Uint8Array): boolean {
-  try {
-    checkUpdate(update);
-    return true;
-  } catch (error) {
-    if (error instanceof StoreError) return false;
-    throw error;
-  }
-}
-
-const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, at) => byte === b[at]);

@@ -6,13 +6,14 @@
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
-import { checkUpdate, isSameDigest, type RowChange, type RowName, rowDigest } from '../../src/protocol/sync/index.ts';
+import { isSameDigest, type RowChange, type RowName, rowDigest } from '../../src/protocol/sync/index.ts';
 import { SYNC_CHANGES, SYNC_STATES } from '../../src/protocol/sync-worker.ts';
 import { RowDocument } from '../documents/index.ts';
 import { nameProblem, readDocument } from './local-change.ts';
 import { rowId } from './row-id.ts';
 import { loadRows, type RowWrite, type StateRow, storeRows } from './row-store.ts';
 import type { SyncContext } from './sync-context.ts';
+import { isSound } from './updates.ts';
 
 const NOTHING: Uint8Array = Uint8Array.of(0, 0);
 
@@ -59,14 +60,4 @@ export async function repairRows(context: SyncContext, states: readonly RowChang
   done.outbox.commit();
   done.held.commit();
   return done.count;
-}
-
-function isSound(update: Uint8Array): boolean {
-  try {
-    checkUpdate(update);
-    return true;
-  } catch (error) {
-    if (error instanceof StoreError) return false;
-    throw error;
-  }
 }
