@@ -18,6 +18,8 @@ const WINDOW = 16;
 const LIFE_MS_MIN = 15;
 const LIFE_MS_MAX = 300;
 const PAGE = 1_000_000;
+/** Lives are too short to fold much, so nearly all is left to the end: some ten seconds for 200 of them. */
+const FOLD_MS_MAX = 180_000;
 
 export type KillRunOptions = {
   readonly root: string;
@@ -49,7 +51,7 @@ export async function runRelayKills({ root, seed, runs, log }: KillRunOptions): 
       if (run % 10 === 0) log(`run ${run}: ${state.acknowledged.size} acknowledged, ${state.seen.size} seen`);
     }
     const relay = await startRelayProcess(root, ['--data', folder, '--open']);
-    const head = await inCase(`seed ${seed}, end`, () => lastLook(relay, state));
+    const head = await inCase(`seed ${seed}, end`, () => lastLook(relay, state, log));
     await relay.end('SIGTERM');
     const { acknowledged, seen, pushedAgain, storedUnknown } = state;
     return { runs, acknowledged: acknowledged.size, seen: seen.size, pushedAgain, storedUnknown, head };
@@ -189,15 +191,10 @@ async function check(device: Device, state: Expectations, after: number): Promis
 }
 
 /** The whole log once more, and the rows: every batch must be in the states. */
-async function lastLook(relay: RelayProcess, state: Expectations): Promise<number> {
+async function lastLook(relay: RelayProcess, state: Expectations, log: (line: string) => void): Promise<number> {
   const device = await openDevice(relay.url);
   const head = await check(device, state, 0);
-  while (
-    ((await (await fetch(`${relay.url.replace('ws', 'http')}/health`)).json()) as { unfoldedBatches: number })
-      .unfoldedBatches > 0
-  ) {
-    await sleep(50);
-  }
+  await relay.folded({ deadlineMs: FOLD_MS_MAX, log });
   const fields = new Set<string>();
   for (let after = { sequence: 0, ordinal: 0 }, request = 1; ; request++) {
     device.send({ type: 'rows', request, after, bytesMax: PAGE });

@@ -5,11 +5,15 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 
 const START_MS_MAX = 20_000;
+/** Between two lines about a relay that folds. */
+const TOLD_EVERY_MS = 2_000;
 
 export type RelayProcess = {
   readonly url: string;
   readonly pid: number;
   readonly lines: readonly string[];
+  /** Resolves when all batches of stores that somebody has opened are folded. Logs how many are left. */
+  folded(options: { readonly deadlineMs: number; readonly log: (line: string) => void }): Promise<void>;
   /** Nobody reads its standard output from now on. */
   deafen(): void;
   /** Ends it by a signal; answers its exit code, or null when the signal ended it. */
@@ -33,6 +37,7 @@ export async function startRelayProcess(
     url: `ws://127.0.0.1:${port}`,
     pid: child.pid!,
     lines,
+    folded: ({ deadlineMs, log }) => waitUntilFolded(`http://127.0.0.1:${port}/health`, deadlineMs, log),
     deafen: () => child.stdout!.destroy(),
     end(signal) {
       child.kill(signal);
@@ -53,4 +58,28 @@ function startedPort(child: ChildProcess, lines: string[]): Promise<number> {
       resolve(port);
     });
   });
+}
+
+async function waitUntilFolded(url: string, deadlineMs: number, log: (line: string) => void): Promise<void> {
+  const startMs = performance.now();
+  let toldMs = startMs;
+  for (;;) {
+    const left = await unfoldedBatches(url, deadlineMs);
+    if (left === 0) return;
+    const nowMs = performance.now();
+    if (nowMs - startMs > deadlineMs) {
+      throw new Error(`${left} batches are unfolded after ${deadlineMs / 1000} s: folding hangs, or is too slow.`);
+    }
+    if (nowMs - toldMs > TOLD_EVERY_MS) {
+      log(`${left} batches are unfolded yet`);
+      toldMs = nowMs;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function unfoldedBatches(url: string, timeoutMs: number): Promise<number> {
+  // A connection that is kept may be closed by a busy relay just when it is used again.
+  const response = await fetch(url, { headers: { connection: 'close' }, signal: AbortSignal.timeout(timeoutMs) });
+  return ((await response.json()) as { readonly unfoldedBatches: number }).unfoldedBatches;
 }

@@ -17,21 +17,44 @@ export type Folded = {
 /** The root map of a row's document. Permanent. */
 const FIELDS = 'fields';
 
+/** Costs about as much as the state and the updates have structs, whoever made them. */
 export function foldRow(state: Uint8Array | undefined, updates: readonly Uint8Array[]): Folded {
-  const { doc, refused } = merged(state, updates);
-  const folded = { state: Y.encodeStateAsUpdate(doc), projection: projectionOf(doc), refused };
-  doc.destroy();
+  const doc = mergedAtOnce(state, updates);
+  const { doc: merged, refused } = doc === undefined ? mergedSingly(state, updates) : { doc, refused: [] };
+  const folded = { state: Y.encodeStateAsUpdate(merged), projection: projectionOf(merged), refused };
+  merged.destroy();
   return folded;
 }
 
-function merged(
+/** Without a guid Yjs draws a random one, which costs more than everything else here. */
+const createDoc = (): Y.Doc => new Y.Doc({ guid: 'row' });
+
+/**
+ * In one transaction: before and after each one Yjs walks through all clients that the document ever had, of which a row
+ * may have thousands. Undefined when something was refused.
+ */
+function mergedAtOnce(state: Uint8Array | undefined, updates: readonly Uint8Array[]): Y.Doc | undefined {
+  const doc = createDoc();
+  try {
+    Y.transact(doc, () => {
+      if (state !== undefined) Y.applyUpdate(doc, state);
+      for (const update of updates) Y.applyUpdate(doc, update);
+    });
+    return doc;
+  } catch {
+    doc.destroy();
+    return undefined;
+  }
+}
+
+/** One after the other, to find what Yjs refuses. */
+function mergedSingly(
   state: Uint8Array | undefined,
   updates: readonly Uint8Array[],
 ): { readonly doc: Y.Doc; readonly refused: readonly number[] } {
   const refused: number[] = [];
   for (;;) {
-    // Without a guid Yjs draws a random one, which costs more than everything else here.
-    const doc = new Y.Doc({ guid: 'row' });
+    const doc = createDoc();
     const failed = applyAll(doc, state, updates, refused);
     if (failed === undefined) return { doc, refused };
     // Yjs may have taken half of it: begin again, without it.
@@ -49,12 +72,7 @@ function applyAll(
 ): number | undefined {
   if (state !== undefined) Y.applyUpdate(doc, state);
   for (const [index, update] of updates.entries()) {
-    if (without.includes(index)) continue;
-    try {
-      Y.applyUpdate(doc, update);
-    } catch {
-      return index;
-    }
+    if (!without.includes(index) && !isApplied(doc, update)) return index;
   }
   return undefined;
 }
@@ -82,18 +100,30 @@ function isWithin(value: unknown, depth: number): boolean {
   return !isPlainObject(value) || Object.values(value).every((inner) => isWithin(inner, depth - 1));
 }
 
+function isApplied(doc: Y.Doc, update: Uint8Array): boolean {
+  try {
+    Y.applyUpdate(doc, update);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A document that somebody has open. Holds only what is durable. */
 export class LiveDocument {
-  readonly #doc: Y.Doc = new Y.Doc({ guid: 'row' });
+  readonly #doc: Y.Doc = createDoc();
 
-  /** False when Yjs refuses the update. */
-  apply(update: Uint8Array): boolean {
+  /** In one transaction, see `mergedAtOnce`. Answers those that Yjs did not refuse. */
+  apply(updates: readonly Uint8Array[]): readonly Uint8Array[] {
+    let applied: readonly Uint8Array[] = [];
     try {
-      Y.applyUpdate(this.#doc, update);
-      return true;
+      Y.transact(this.#doc, () => {
+        applied = updates.filter((update) => isApplied(this.#doc, update));
+      });
     } catch {
-      return false;
+      // Yjs failed when it tidied up behind the transaction: what it had applied is in the document all the same.
     }
+    return applied;
   }
 
   stateVector(): Uint8Array {

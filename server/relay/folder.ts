@@ -13,13 +13,20 @@ import { rowId } from './row-id.ts';
 /** Several edits of one row, as typing makes them, are merged at once when they are folded together. */
 const FOLD_DELAY_MS = 200;
 const RETRY_MS = 5_000;
-/** Of batches at once, and of rows between two writes. */
-const FOLD_BYTES = 512 * 1024;
+/**
+ * Of batches in one fold. A fold reads and writes the whole states of its rows, so behind one that wrote much comes one
+ * that takes as much: a backlog then costs what it and its rows weigh, not their product. The bound is for the memory.
+ */
+const FOLD_BYTES_MIN = 512 * 1024;
+const FOLD_BYTES_MAX: number = 8 * 1024 * 1024;
+/** What a batch in memory takes beside its bytes. */
+const BATCH_OVERHEAD_BYTES = 256;
+/** Rows between two writes. */
 const FOLD_ROWS_MAX = 500;
 /** The event loop is given back at least so often. */
 const SLICE_MS = 8;
-/** Folds between two looks at the size of the tail. */
-const TRIM_EVERY = 64;
+/** Folds of the least size between two looks at the size of the tail. */
+const TIDY_EVERY = 64;
 /** A writer is known for that long after its last batch. */
 const WRITER_LIFETIME_MS: number = 30 * 24 * 60 * 60 * 1000;
 const FORGET_EVERY_MS: number = 60 * 60 * 1000;
@@ -36,7 +43,7 @@ export type FolderParts = {
   readonly observe: Observe;
   readonly tailBytesMax: number;
   /** Told of each state that was written. */
-  readonly onFolded: (row: RowName, stateBytes: number) => void;
+  readonly onFolded: (row: RowName, writtenBytes: number) => void;
 };
 
 export class Folder {
@@ -44,7 +51,9 @@ export class Folder {
   #running: Promise<void> | undefined;
   #stopTimer: (() => void) | undefined;
   #isStopped = false;
+  /** Folds since the tail was looked at. A large one counts as many. */
   #foldCount = 0;
+  #foldBytes = FOLD_BYTES_MIN;
   #forgottenAtMs: number;
 
   constructor(parts: FolderParts) {
@@ -91,25 +100,45 @@ export class Folder {
   async #foldAll(): Promise<void> {
     const { log } = this.#parts;
     while (log.folded < log.head && !this.#isStopped) {
-      await this.#foldBatches(await log.read(log.folded, FOLD_BYTES));
-      this.#foldCount++;
-      if (this.#foldCount % TRIM_EVERY === 0) await this.#tidy();
+      const { rows, through, bytes } = await this.#gather();
+      const writtenBytes = await this.#fold(rows, through);
+      this.#foldBytes = Math.min(Math.max(writtenBytes, FOLD_BYTES_MIN), FOLD_BYTES_MAX);
+      this.#foldCount += Math.ceil(bytes / FOLD_BYTES_MIN);
+      if (this.#foldCount < TIDY_EVERY) continue;
+      this.#foldCount = 0;
+      await this.#tidy();
     }
   }
 
-  async #foldBatches(batches: readonly Batch[]): Promise<void> {
+  /** Reads in pieces: between two of them the event loop turns. */
+  async #gather(): Promise<{ readonly rows: readonly RowWork[]; readonly through: number; readonly bytes: number }> {
     const { log } = this.#parts;
-    const rows = [...rowsOf(batches).values()];
+    const rows = new Map<string, RowWork>();
+    let through = log.folded;
+    let bytes = 0;
+    while (through < log.head && bytes < this.#foldBytes) {
+      const batches = await log.read(through, FOLD_BYTES_MIN);
+      addWork(rows, batches);
+      for (const { body } of batches) bytes += body.length + BATCH_OVERHEAD_BYTES;
+      through = batches.at(-1)!.sequence;
+    }
+    return { rows: [...rows.values()], through, bytes };
+  }
+
+  /** Answers how many bytes were written. */
+  async #fold(rows: readonly RowWork[], through: number): Promise<number> {
+    const { log } = this.#parts;
+    let writtenBytes = 0;
     // The mark moves with the last rows: states ahead of it are skipped or merged again, which changes nothing.
     for (let from = 0; from < rows.length; from += FOLD_ROWS_MAX) {
       const isLast = from + FOLD_ROWS_MAX >= rows.length;
-      const through = isLast ? batches.at(-1)!.sequence : log.folded;
-      await this.#foldRows(rows.slice(from, from + FOLD_ROWS_MAX), through);
+      writtenBytes += await this.#foldRows(rows.slice(from, from + FOLD_ROWS_MAX), isLast ? through : log.folded);
     }
-    if (rows.length === 0) await log.putStates([], batches.at(-1)!.sequence);
+    if (rows.length === 0) await log.putStates([], through);
+    return writtenBytes;
   }
 
-  async #foldRows(rows: readonly RowWork[], through: number): Promise<void> {
+  async #foldRows(rows: readonly RowWork[], through: number): Promise<number> {
     const { log, platform, metrics, onFolded } = this.#parts;
     const states = await log.states(rows);
     const puts: StatePut[] = [];
@@ -133,6 +162,7 @@ export class Folder {
     await log.putStates(puts, through);
     metrics.add('rows_folded_total', puts.length);
     for (const put of puts) onFolded(put, put.state.length);
+    return puts.reduce((bytes, { state, projection }) => bytes + state.length + (projection?.length ?? 0), 0);
   }
 
   #quarantine(row: RowName, sequence: number): void {
@@ -151,8 +181,7 @@ export class Folder {
   }
 }
 
-function rowsOf(batches: readonly Batch[]): ReadonlyMap<string, RowWork> {
-  const rows = new Map<string, RowWork>();
+function addWork(rows: Map<string, RowWork>, batches: readonly Batch[]): void {
   for (const batch of batches) {
     for (const [ordinal, { collection, key, update }] of changesOf(batch).entries()) {
       const id = rowId({ collection, key });
@@ -163,5 +192,4 @@ function rowsOf(batches: readonly Batch[]): ReadonlyMap<string, RowWork> {
       rows.set(id, row);
     }
   }
-  return rows;
 }

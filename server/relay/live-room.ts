@@ -57,11 +57,11 @@ export class LiveRoom {
     if (this.#members.size === 0) this.#document.destroy();
   }
 
-  /** An update that is durable. Everybody gets it, also who sent it: the echo is its acknowledgement. */
-  take(update: Uint8Array): void {
-    if (!this.#isLoaded) this.#early.push(update);
-    else if (!this.#document.apply(update)) return;
-    this.broadcast(updateFrame(update));
+  /** Updates that are durable. Everybody gets them, also who sent them: the echo is their acknowledgement. */
+  take(updates: readonly Uint8Array[]): void {
+    if (!this.#isLoaded) this.#early.push(...updates);
+    const applied = this.#isLoaded ? this.#document.apply(updates) : updates;
+    for (const update of applied) this.broadcast(updateFrame(update));
   }
 
   broadcast(frame: Uint8Array): void {
@@ -79,7 +79,7 @@ export class LiveRoom {
       }
     }
     this.#isLoaded = true;
-    for (const update of this.#early) this.#document.apply(update);
+    this.#document.apply(this.#early);
     this.#early = [];
   }
 
@@ -87,13 +87,12 @@ export class LiveRoom {
     // First the place from which batches are read, then the state: it may be newer, never older.
     let after = this.#log.folded;
     const folded = await this.#log.state(this.row);
-    if (folded !== undefined) this.#document.apply(folded.state);
+    if (folded !== undefined) this.#document.apply([folded.state]);
     const id = rowId(this.row);
     while (after < this.#log.head) {
       const batches = await this.#log.read(after, READ_BYTES);
-      for (const { update, ...row } of batches.flatMap(changesOf)) {
-        if (rowId(row) === id) this.#document.apply(update);
-      }
+      const changes = batches.flatMap(changesOf).filter((row) => rowId(row) === id);
+      this.#document.apply(changes.map(({ update }) => update));
       after = batches.at(-1)?.sequence ?? this.#log.head;
     }
   }

@@ -139,7 +139,15 @@ export class StoreHub {
   }
 
   #tellRooms(batches: readonly Batch[]): void {
-    for (const { update, ...row } of batches.flatMap(changesOf)) this.#rooms.get(rowId(row))?.take(update);
+    const updates = new Map<LiveRoom, Uint8Array[]>();
+    for (const { update, ...row } of batches.flatMap(changesOf)) {
+      const room = this.#rooms.get(rowId(row));
+      if (room === undefined) continue;
+      const of = updates.get(room) ?? [];
+      updates.set(room, of);
+      of.push(update);
+    }
+    for (const [room, of] of updates) room.take(of);
   }
 
   #noteSize(row: RowName, bytes: number): void {
