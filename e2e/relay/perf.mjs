@@ -1,4 +1,4 @@
-// npm run perf:relay -- [--suite throughput|memory] [--updates N] [--rounds N] [--documents N]: the relay's figures, beside other Yjs servers.
+// npm run perf:relay -- [--suite throughput|memory] [--updates N] [--rounds N] [--documents N] [--check]: the relay's figures, beside other Yjs servers; exit code 1 when --check is given and a target missed.
 import process from 'node:process';
 import { buildIfStale } from '../../.ci/build.mjs';
 import { runBundled } from '../run-bundled.mjs';
