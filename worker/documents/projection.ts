@@ -5,6 +5,7 @@
 import { isForbiddenKey } from '../../src/base/codec/index.ts';
 import { ROW_DEPTH_MAX } from '../../src/base/limits.ts';
 import type { Row } from '../../src/base/row.ts';
+import { decodeUtf8 } from '../../src/base/utf8.ts';
 import type { FieldTypes } from '../../src/protocol/field-types.ts';
 import { DELETED, nameOf, TIME, timeName } from './field-names.ts';
 import { uncarry } from './value-encoding.ts';
@@ -24,8 +25,6 @@ const ANY = {
   null: 126,
   undefined: 127,
 } as const;
-
-const decoder: TextDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * The row, or null when it is deleted. Undefined when the projection does not tell: there are fields with a type, or
@@ -89,7 +88,7 @@ class AnyReader {
       case ANY.object:
         return this.#object(depth);
       case ANY.string:
-        return decoder.decode(this.#take(this.#count()));
+        return this.#text();
       case ANY.true:
         return true;
       case ANY.false:
@@ -114,11 +113,17 @@ class AnyReader {
   #object(depth: number): unknown {
     const object: Record<string, unknown> = {};
     for (let left = this.#count(); left > 0; left--) {
-      const name = decoder.decode(this.#take(this.#count()));
+      const name = this.#text();
       const value = this.value(depth + 1);
       if (!isForbiddenKey(name)) object[name] = value;
     }
     return object;
+  }
+
+  #text(): string {
+    const length = this.#count();
+    const from = this.#skip(length);
+    return decodeUtf8(this.#bytes, from, from + length);
   }
 
   #byte(): number {

@@ -9,6 +9,7 @@
 import { deepEqual } from '../../src/base/deep-equal.ts';
 import type { Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
+import type { FieldTypes } from '../../src/protocol/field-types.ts';
 import type { RowName } from '../../src/protocol/sync/index.ts';
 import { SYNC_STATES } from '../../src/protocol/sync-worker.ts';
 import { RowDocument, rowOfProjection } from '../documents/index.ts';
@@ -33,8 +34,27 @@ export type RowArrival = {
   /** Places of their batches in the log, when they have any: a whole state has none. */
   readonly places?: readonly UpdatePlace[] | undefined;
   /** Of a whole state: the plain fields, when the relay can tell them. */
-  readonly projection?: Uint8Array | undefined;
+  readonly projection?: ToldProjection | undefined;
 };
+
+/** A projection, read once: when it comes, while an earlier page is stored. */
+export class ToldProjection {
+  readonly #bytes: Uint8Array;
+  #types: FieldTypes | undefined;
+  #row: Row | null | undefined;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** As `rowOfProjection`. */
+  row(types: FieldTypes): Row | null | undefined {
+    if (this.#types === types) return this.#row;
+    this.#types = types;
+    this.#row = rowOfProjection(this.#bytes, types);
+    return this.#row;
+  }
+}
 
 export type Arrivals = {
   readonly rows: ReadonlyMap<string, RowArrival>;
@@ -136,7 +156,7 @@ class ApplyAttempt {
   #adopt(id: string, { name, row, state }: LoadedRow, { projection, updates }: RowArrival): boolean {
     if (projection === undefined || row !== undefined || state !== undefined) return false;
     const synced = this.#context.collections.get(name.collection);
-    const adopted = synced === undefined ? null : rowOfProjection(projection, synced.fields);
+    const adopted = synced === undefined ? null : projection.row(synced.fields);
     if (adopted === undefined) return false;
     if (adopted !== null) this.#writes.push({ id, name, row: adopted, before: undefined });
     this.#states.push(this.#stateRow(id, updates[0]!, undefined, []));

@@ -18,7 +18,7 @@ import type {
 } from '../../src/protocol/sync/index.ts';
 import { BATCH_CHANGES_MAX, FRAME } from '../../src/protocol/sync/index.ts';
 import { SYNC_STATES } from '../../src/protocol/sync-worker.ts';
-import { type Arrivals, applyArrivals, placeKey, type RowArrival } from './apply.ts';
+import { type Arrivals, applyArrivals, placeKey, type RowArrival, ToldProjection } from './apply.ts';
 import type { UpdatePlace } from './conflict-merge.ts';
 import type { Fold } from './fold.ts';
 import { rowId, rowNameOf } from './row-id.ts';
@@ -41,7 +41,9 @@ const OWN_UNSTORED_MAX = 64;
 const OWN_STATES = 500;
 
 type Request = { readonly type: 'pull' | 'rows'; readonly request: number; readonly stopTimer: () => void };
-type Waiting = { readonly message: Deliver | RowPage; readonly bytes: number };
+/** A page of rows, read while an earlier one is stored. */
+type Page = { readonly message: RowPage; readonly arrivals: ReadonlyMap<string, RowArrival> };
+type Waiting = ({ readonly message: Deliver } | Page) & { readonly bytes: number };
 
 export interface IncomingEvents {
   send(message: Extract<ClientMessage, { readonly type: 'pull' | 'rows' }>): void;
@@ -132,7 +134,11 @@ export class Incoming {
     // Asked while this page is stored: there is at most one more.
     const last = message.rows.at(-1);
     if (!message.isComplete && last !== undefined) this.#ask('rows', { after: last.at });
-    this.#take({ message, bytes });
+    const arrivals = new Map(message.rows.map((row) => [rowId(row.collection, row.key), arrivalOf(row)]));
+    const { collections } = this.#context;
+    for (const { name, projection } of arrivals.values())
+      projection?.row(collections.get(name.collection)?.fields ?? {});
+    this.#take({ message, arrivals, bytes });
   }
 
   beat({ head }: Beat): void {
@@ -286,10 +292,10 @@ export class Incoming {
     }
   }
 
-  #shift(): Deliver | RowPage | undefined {
+  #shift(): Waiting | undefined {
     const waiting = this.#waiting.shift();
     this.#waitingBytes -= waiting?.bytes ?? 0;
-    return waiting?.message;
+    return waiting;
   }
 
   /** As many as are there and make a transaction of a good size. */
@@ -299,7 +305,7 @@ export class Incoming {
     let isAsking = false;
     let rows = 0;
     while (rows < APPLY_ROWS_TARGET && this.#waiting[0]?.message.type === 'deliver') {
-      const message = this.#shift() as Deliver;
+      const message = this.#shift()!.message as Deliver;
       for (const batch of message.batches) {
         // A batch that is here came again. One that is not the next is behind a gap.
         if (batch.sequence <= sequence) continue;
@@ -352,13 +358,14 @@ export class Incoming {
   }
 
   async #storeRows(): Promise<void> {
-    const page = this.#shift() as RowPage | undefined;
+    const waiting = this.#shift() as Page | undefined;
     const before = this.#place;
-    if (page === undefined || before.rows === undefined) return;
+    if (waiting === undefined || before.rows === undefined) return;
+    const { message: page, arrivals } = waiting;
     const { kind } = before.rows;
     const place = placeAfter(before, page);
     await applyArrivals(this.#context, this.#fold, {
-      rows: new Map(page.rows.map((row) => [rowId(row.collection, row.key), arrivalOf(row)])),
+      rows: arrivals,
       seen: kind === 'all' ? before.cursor.generation : undefined,
       also: (tx) => writePlace(tx, before, place),
     });
@@ -438,5 +445,5 @@ function arrivalsOf(
 const arrivalOf = ({ collection, key, state, projection }: FoldedRow): RowArrival => ({
   name: { collection, key },
   updates: [state],
-  projection,
+  projection: projection === undefined ? undefined : new ToldProjection(projection),
 });

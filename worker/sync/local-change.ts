@@ -15,6 +15,8 @@ const ID_LENGTH_MAX = 1024;
 export function nameProblem({ collection, key }: RowName): string | undefined {
   if (typeof key === 'number') return undefined;
   if (!isWellFormed(key)) return 'Its key has half of a surrogate pair.';
+  // At most three bytes a unit, and escaped twice: the length of most keys tells.
+  if (3 * key.length <= KEY_BYTES_MAX && collection.length + 4 * key.length < ID_LENGTH_MAX / 2) return undefined;
   const bytes = new TextEncoder().encode(key).length;
   const isLong = bytes > KEY_BYTES_MAX || encodedLength(rowId(collection, key)) > ID_LENGTH_MAX;
   return isLong ? 'Its key is too long.' : undefined;

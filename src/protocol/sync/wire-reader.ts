@@ -3,11 +3,10 @@
  * and throws nothing but `sync/malformed`.
  */
 import { StoreError } from '../../base/store-error.ts';
+import { decodeUtf8 } from '../../base/utf8.ts';
 
 /** Bytes of a varint: eight of seven bits hold the 53 bits of a safe integer. */
 const VARINT_BYTES_MAX = 8;
-
-const decoder: TextDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export const malformed = (text: string): StoreError =>
   new StoreError('sync/malformed', text, {
@@ -87,9 +86,10 @@ export class WireReader {
   }
 
   utf8(length: number, what: string): string {
-    const bytes = this.bytes(length);
+    if (length > this.remaining) throw malformed('The frame ends early.');
+    this.#offset += length;
     try {
-      return decoder.decode(bytes);
+      return decodeUtf8(this.#bytes, this.#offset - length, this.#offset);
     } catch (cause) {
       if (cause instanceof TypeError) throw malformed(`${what} is not UTF-8.`);
       throw cause;
