@@ -1,2 +1,2 @@
 /** Yjs on the relay's side. The only layer that imports it. */
-export { type Folded, foldRow, LiveDocument } from './row-document.ts';
+export { condensed, type Folded, foldRow, LiveDocument } from './row-document.ts';

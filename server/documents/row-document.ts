@@ -14,6 +14,10 @@ export type Folded = {
   readonly refused: readonly number[];
 };
 
+/** Of updates that are merged into one. Yjs sorts all of them again for each struct, so many or large ones cost more than they save. */
+const MERGED_MAX = 64;
+const MERGED_BYTES_MAX = 16 * 1024;
+
 /** The root map of a row's document. Permanent. */
 const FIELDS = 'fields';
 
@@ -75,6 +79,23 @@ function applyAll(
     if (!without.includes(index) && !isApplied(doc, update)) return index;
   }
   return undefined;
+}
+
+/** Fewer updates that say the same, in their order: small ones that follow each other are merged. */
+export function condensed(updates: readonly Uint8Array[]): readonly Uint8Array[] {
+  const groups: Uint8Array[][] = [];
+  let groupBytes = 0;
+  for (const update of updates) {
+    const group = groups.at(-1);
+    groupBytes += update.length;
+    if (group !== undefined && group.length < MERGED_MAX && groupBytes <= MERGED_BYTES_MAX) {
+      group.push(update);
+    } else {
+      groups.push([update]);
+      groupBytes = update.length;
+    }
+  }
+  return groups.map((group) => (group.length === 1 ? group[0]! : Y.mergeUpdates(group)));
 }
 
 /** Plain fields in lib0's `any` encoding; undefined when something of the document is still missing or too deep. */

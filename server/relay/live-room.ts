@@ -6,7 +6,7 @@
 import type { Platform } from '../../src/base/platform.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { RowName } from '../../src/protocol/sync/index.ts';
-import { LiveDocument } from '../documents/index.ts';
+import { condensed, LiveDocument } from '../documents/index.ts';
 import type { StoreLog } from '../log/index.ts';
 import { changesOf } from './batch-frames.ts';
 import { updateFrame } from './carrier.ts';
@@ -57,11 +57,14 @@ export class LiveRoom {
     if (this.#members.size === 0) this.#document.destroy();
   }
 
-  /** Updates that are durable. Everybody gets them, also who sent them: the echo is their acknowledgement. */
+  /**
+   * Updates that one flush has made durable. Everybody gets them, also who sent them: the echo is their acknowledgement.
+   * Small ones go out as one, since a frame for each of many clients is what costs the most here.
+   */
   take(updates: readonly Uint8Array[]): void {
     if (!this.#isLoaded) this.#early.push(...updates);
     const applied = this.#isLoaded ? this.#document.apply(updates) : updates;
-    for (const update of applied) this.broadcast(updateFrame(update));
+    for (const update of condensed(applied)) this.broadcast(updateFrame(update));
   }
 
   broadcast(frame: Uint8Array): void {

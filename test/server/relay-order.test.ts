@@ -11,7 +11,8 @@ import { openKeyedLog } from '../../server/log/index.ts';
 import { createMemoryHome, openMemoryStore } from '../../server/log/memory-store.ts';
 import { RunningRelay } from '../../server/relay/index.ts';
 import { createPlatform } from '../../src/base/platform.ts';
-import { openDevice, setFields } from './device.ts';
+import { WireReader } from '../../src/protocol/sync/index.ts';
+import { fieldsOf, openDevice, setFields } from './device.ts';
 
 const QUIET_MS = 50;
 
@@ -52,6 +53,24 @@ test('[R1] when the flush fails, nobody ever hears of the batch, and the relay s
   await quiet();
   expect([reader.waiting('deliver'), stock.updates()]).toEqual([[], 0]);
   expect(held.relay.isHealthy).toBe(false);
+  await held.stop();
+});
+
+test('[REL-10] small updates that one flush has made durable reach a stock client as one, and large ones each', async () => {
+  const held = await startHeldRelay();
+  const { writer, stock } = await held.clients();
+  held.hold();
+  const texts = ['a', 'b', 'c', 'x'.repeat(20_000), 'y'.repeat(20_000)];
+  // The first goes into a flush of its own, the others into the next one.
+  const pushed = [writer.push(1, [setFields('a', { first: true })])];
+  await quiet();
+  for (const [n, text] of texts.entries()) pushed.push(writer.push(n + 2, [setFields('a', { [`f${n}`]: text })]));
+  await quiet();
+  held.release();
+  await Promise.all(pushed);
+  await quiet();
+  expect(stock.updates()).toBe(1 + 1 + 2);
+  expect(stock.fields()).toEqual({ first: true, f0: 'a', f1: 'b', f2: 'c', f3: texts[3], f4: texts[4] });
   await held.stop();
 });
 
@@ -110,17 +129,17 @@ async function startHeldRelay() {
   };
 }
 
-/** Counts the update messages of a row's document. */
-async function stockClient(url: string): Promise<{ updates(): number }> {
+/** Takes the update messages of a row's document. */
+async function stockClient(url: string): Promise<{ updates(): number; fields(): unknown }> {
   const socket = new WebSocket(`${url}/doc/app/tasks/a`);
-  let updateCount = 0;
+  const updates: Uint8Array[] = [];
   await new Promise<void>((resolve) => {
     socket.on('message', (data: Buffer) => {
-      if (data[0] === 0 && data[1] === 2) updateCount++;
+      if (data[0] === 0 && data[1] === 2) updates.push(new WireReader(data.subarray(2)).block());
       resolve();
     });
   });
-  return { updates: () => updateCount };
+  return { updates: () => updates.length, fields: () => fieldsOf(updates) };
 }
 
 const quiet = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, QUIET_MS));
