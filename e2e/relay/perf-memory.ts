@@ -10,8 +10,8 @@ import { type RelayProcess, startRelayProcess } from './relay-process.ts';
 const PAGE = 1_000_000;
 const BATCH_ROWS = 1_000;
 /** The same use of small and large stores: pages of a first sync, and edits of rows all over the store. */
-const PAGES = 20;
-const EDITS = 2_000;
+const PAGES = 200;
+const EDITS = 6_000;
 const EDITS_AT_ONCE = 50;
 /** A million rows are stored in some minutes, and folded while they come. */
 const FOLD_MS_MAX = 600_000;

@@ -5,7 +5,7 @@
 import type { Platform } from '../../src/base/platform.ts';
 import type { RowCursor, RowName } from '../../src/protocol/sync/index.ts';
 import { foldRow } from '../documents/index.ts';
-import type { Batch, StatePut, StoreLog } from '../log/index.ts';
+import type { Batch, RowState, StatePut, StoreLog } from '../log/index.ts';
 import type { Metrics, Observe } from '../observe/index.ts';
 import { changesOf } from './batch-frames.ts';
 import { rowId } from './row-id.ts';
@@ -14,8 +14,8 @@ import { rowId } from './row-id.ts';
 const FOLD_DELAY_MS = 200;
 const RETRY_MS = 5_000;
 /**
- * Of batches in one fold. A fold reads and writes the whole states of its rows, so behind one that wrote much comes one
- * that takes as much: a backlog then costs what it and its rows weigh, not their product. The bound is for the memory.
+ * Of batches in one fold. A fold writes the whole states of its rows again, so behind one that read much comes one that
+ * takes as much: a backlog then costs what it and its rows weigh, not their product. The bound is for the memory.
  */
 const FOLD_BYTES_MIN = 512 * 1024;
 const FOLD_BYTES_MAX: number = 8 * 1024 * 1024;
@@ -43,7 +43,7 @@ export type FolderParts = {
   readonly observe: Observe;
   readonly tailBytesMax: number;
   /** Told of each state that was written. */
-  readonly onFolded: (row: RowName, writtenBytes: number) => void;
+  readonly onFolded: (row: RowName, readBytes: number) => void;
 };
 
 export class Folder {
@@ -101,8 +101,8 @@ export class Folder {
     const { log } = this.#parts;
     while (log.folded < log.head && !this.#isStopped) {
       const { rows, through, bytes } = await this.#gather();
-      const writtenBytes = await this.#fold(rows, through);
-      this.#foldBytes = Math.min(Math.max(writtenBytes, FOLD_BYTES_MIN), FOLD_BYTES_MAX);
+      const readBytes = await this.#fold(rows, through);
+      this.#foldBytes = Math.min(Math.max(readBytes, FOLD_BYTES_MIN), FOLD_BYTES_MAX);
       this.#foldCount += Math.ceil(bytes / FOLD_BYTES_MIN);
       if (this.#foldCount < TIDY_EVERY) continue;
       this.#foldCount = 0;
@@ -125,17 +125,17 @@ export class Folder {
     return { rows: [...rows.values()], through, bytes };
   }
 
-  /** Answers how many bytes were written. */
+  /** Answers how many bytes the rows had before. */
   async #fold(rows: readonly RowWork[], through: number): Promise<number> {
     const { log } = this.#parts;
-    let writtenBytes = 0;
+    let readBytes = 0;
     // The mark moves with the last rows: states ahead of it are skipped or merged again, which changes nothing.
     for (let from = 0; from < rows.length; from += FOLD_ROWS_MAX) {
       const isLast = from + FOLD_ROWS_MAX >= rows.length;
-      writtenBytes += await this.#foldRows(rows.slice(from, from + FOLD_ROWS_MAX), isLast ? through : log.folded);
+      readBytes += await this.#foldRows(rows.slice(from, from + FOLD_ROWS_MAX), isLast ? through : log.folded);
     }
     if (rows.length === 0) await log.putStates([], through);
-    return writtenBytes;
+    return readBytes;
   }
 
   async #foldRows(rows: readonly RowWork[], through: number): Promise<number> {
@@ -162,7 +162,7 @@ export class Folder {
     await log.putStates(puts, through);
     metrics.add('rows_folded_total', puts.length);
     for (const put of puts) onFolded(put, put.state.length);
-    return puts.reduce((bytes, { state, projection }) => bytes + state.length + (projection?.length ?? 0), 0);
+    return states.reduce((bytes, before) => bytes + (before === undefined ? 0 : bytesOf(before)), 0);
   }
 
   #quarantine(row: RowName, sequence: number): void {
@@ -180,6 +180,8 @@ export class Folder {
     await log.forgetWriters(platform.wallClock() - WRITER_LIFETIME_MS);
   }
 }
+
+const bytesOf = ({ state, projection }: RowState): number => state.length + (projection?.length ?? 0);
 
 function addWork(rows: Map<string, RowWork>, batches: readonly Batch[]): void {
   for (const batch of batches) {
