@@ -39,7 +39,10 @@ export type StatePut = StoredRow & { readonly expectedSequence: number };
 
 export type RowsRead = {
   readonly rows: readonly StoredRow[];
-  /** No row changed behind the last one, as of batch `through`, of which nothing is missing and nothing half there. */
+  /**
+   * No row changed behind the last one. As of batch `through` nothing is missing, and nothing half there unless the last
+   * row's `at` is ahead of it: then states were put of which the rest is still to come.
+   */
   readonly isComplete: boolean;
   readonly through: number;
 };

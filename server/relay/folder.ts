@@ -3,6 +3,7 @@
  * in memory only while they are merged. A crash loses at most folds, which are made again from the tail.
  */
 import type { Platform } from '../../src/base/platform.ts';
+import { StoreError } from '../../src/base/store-error.ts';
 import type { RowCursor, RowName } from '../../src/protocol/sync/index.ts';
 import { foldRow } from '../documents/index.ts';
 import type { Batch, RowState, StatePut, StoreLog } from '../log/index.ts';
@@ -21,6 +22,8 @@ const FOLD_BYTES_MIN = 512 * 1024;
 const FOLD_BYTES_MAX: number = 8 * 1024 * 1024;
 /** What a batch in memory takes beside its bytes. */
 const BATCH_OVERHEAD_BYTES = 256;
+/** Whoever waits for a fold gives up after that. */
+const REACH_MS_MAX = 20_000;
 /** Rows between two writes. */
 const FOLD_ROWS_MAX = 500;
 /** The event loop is given back at least so often. */
@@ -55,6 +58,7 @@ export class Folder {
   #foldCount = 0;
   #foldBytes = FOLD_BYTES_MIN;
   #forgottenAtMs: number;
+  readonly #waiting = new Set<() => void>();
 
   constructor(parts: FolderParts) {
     this.#parts = parts;
@@ -70,6 +74,27 @@ export class Folder {
     }, delayMs);
   }
 
+  /** Resolves in the turn in which a batch is folded: the next fold has written nothing yet. */
+  reached(sequence: number): Promise<void> {
+    const { log, platform } = this.#parts;
+    return new Promise((resolve, reject) => {
+      const stopTimer = platform.setTimer(() => {
+        this.#waiting.delete(look);
+        const details = { store: log.name, sequence, folded: log.folded };
+        reject(new StoreError('log/unavailable', `Batch ${sequence} is not folded.`, { details }));
+      }, REACH_MS_MAX);
+      const look = (): void => {
+        if (log.folded < sequence && !this.#isStopped) return;
+        this.#waiting.delete(look);
+        stopTimer();
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+      this.wake(0);
+    });
+  }
+
   /** Folds all that is there now, for a caller who waits. */
   async settle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
@@ -80,6 +105,7 @@ export class Folder {
     this.#isStopped = true;
     this.#stopTimer?.();
     this.#stopTimer = undefined;
+    for (const look of this.#waiting) look();
     await this.#running;
   }
 
@@ -102,6 +128,7 @@ export class Folder {
     while (log.folded < log.head && !this.#isStopped) {
       const { rows, through, bytes } = await this.#gather();
       const readBytes = await this.#fold(rows, through);
+      for (const look of this.#waiting) look();
       this.#foldBytes = Math.min(Math.max(readBytes, FOLD_BYTES_MIN), FOLD_BYTES_MAX);
       this.#foldCount += Math.ceil(bytes / FOLD_BYTES_MIN);
       if (this.#foldCount < TIDY_EVERY) continue;

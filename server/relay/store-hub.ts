@@ -1,9 +1,9 @@
 /** One store in a running relay: its log, who follows it, and the documents of it that are open. */
 import { assert } from '../../src/base/assert.ts';
 import type { Platform } from '../../src/base/platform.ts';
-import type { RowName, WriterId } from '../../src/protocol/sync/index.ts';
+import type { RowCursor, RowName, WriterId } from '../../src/protocol/sync/index.ts';
 import type { RelayLimits } from '../limits/index.ts';
-import type { Appended, Batch, NewBatch, StoreLog } from '../log/index.ts';
+import type { Appended, Batch, NewBatch, RowsRead, StoreLog } from '../log/index.ts';
 import type { Metrics, Observe } from '../observe/index.ts';
 import { changesOf, deliverFrame } from './batch-frames.ts';
 import { Folder } from './folder.ts';
@@ -61,6 +61,20 @@ export class StoreHub {
     const appended = await this.log.append(batch);
     this.#parts.metrics.add(appended.isRepeated ? 'batches_repeated_total' : 'batches_stored_total', 1);
     return appended;
+  }
+
+  /**
+   * A page of the log's rows. A fold of many rows is written in pieces, so the last page may hold states ahead of `through`,
+   * with half of a transaction: then it is read again behind that fold.
+   */
+  async rows(after: RowCursor, bytesMax: number): Promise<RowsRead> {
+    for (;;) {
+      const read = await this.log.rows(after, bytesMax);
+      // In the order of their changes, so what is ahead stands at the end.
+      const { sequence } = read.rows.at(-1)?.at ?? after;
+      if (!read.isComplete || sequence <= read.through || sequence > this.log.head) return read;
+      await this.#folder.reached(sequence);
+    }
   }
 
   isOversized(row: RowName): boolean {

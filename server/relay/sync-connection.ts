@@ -374,7 +374,7 @@ export class SyncConnection {
 
   async #rows({ request, after, bytesMax }: Rows): Promise<void> {
     const { log } = this.#hub!;
-    const { rows, isComplete, through } = await log.rows(after, bytesMax);
+    const { rows, isComplete, through } = await this.#hub!.rows(after, bytesMax);
     const page = { type: 'row-page', request, isComplete, through, rowCount: log.rowCount, rows } as const;
     if (this.#state === 'open') this.send(encodeMessage(page));
   }

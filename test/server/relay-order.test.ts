@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { DEFAULT_LIMITS } from '../../server/limits/index.ts';
-import { openKeyedLog } from '../../server/log/index.ts';
+import { type OrderedStore, openKeyedLog } from '../../server/log/index.ts';
 import { createMemoryHome, openMemoryStore } from '../../server/log/memory-store.ts';
 import { RunningRelay } from '../../server/relay/index.ts';
 import { createPlatform } from '../../src/base/platform.ts';
@@ -74,16 +74,39 @@ test('[REL-10] small updates that one flush has made durable reach a stock clien
   await held.stop();
 });
 
+test('[R20] the last page of rows waits for a fold that is half written', async () => {
+  const held = await startHeldRelay();
+  const { writer, reader } = await held.clients();
+  const changes = Array.from({ length: 600 }, (_, n) => setFields(n, { n }));
+  // A fold is written in pieces of 500 rows: the second one is held.
+  held.hold((writes, durability) => durability === 'buffered' && writes.length < 500 && writes.length > 1);
+  await writer.push(1, changes);
+  await held.untilHeld();
+  reader.send({ type: 'rows', request: 2, after: { sequence: 0, ordinal: 0 }, bytesMax: 1_000_000 });
+  await quiet();
+  expect(reader.waiting('row-page')).toEqual([]);
+  held.release();
+  const { rows, isComplete, through } = await reader.next('row-page');
+  expect([rows.length, isComplete, through]).toEqual([600, true, 1]);
+  await held.stop();
+});
+
 async function startHeldRelay() {
   const platform = createPlatform();
   const store = openMemoryStore(createMemoryHome());
   let gate: Promise<void> = Promise.resolve();
   let open = (): void => {};
+  let isHeld: Holds = isFlushed;
+  let met = (): void => {};
+  let meeting: Promise<void> = Promise.resolve();
   const log = await openKeyedLog(
     {
       ...store,
       async write(writes, durability) {
-        if (durability === 'flushed') await gate;
+        if (isHeld(writes, durability)) {
+          met();
+          await gate;
+        }
         await store.write(writes, durability);
       },
     },
@@ -103,11 +126,16 @@ async function startHeldRelay() {
   const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     relay,
-    hold() {
+    hold(holds: Holds = isFlushed) {
+      isHeld = holds;
       gate = new Promise((resolve) => {
         open = resolve;
       });
+      meeting = new Promise((resolve) => {
+        met = resolve;
+      });
     },
+    untilHeld: () => meeting,
     release: () => open(),
     fail() {
       gate = Promise.reject(new Error('EIO'));
@@ -128,6 +156,10 @@ async function startHeldRelay() {
     },
   };
 }
+
+type Holds = (...write: Parameters<OrderedStore['write']>) => boolean;
+
+const isFlushed: Holds = (_, durability) => durability === 'flushed';
 
 /** Takes the update messages of a row's document. */
 async function stockClient(url: string): Promise<{ updates(): number; fields(): unknown }> {
