@@ -809,4 +809,11 @@ export const MUTATIONS = [
     to: 'if (both !== undefined && ofSchema !== undefined) local.set(name, ofSchema);',
     test: 'test/engine/field-types.test.ts',
   },
+  {
+    name: 'read missing pages one after the other',
+    file: 'worker/transactions/write-task.ts',
+    from: 'if (error === PAGE_MISS) wantPages(write);',
+    to: '',
+    test: 'test/engine/cold-writes.test.ts',
+  },
 ];

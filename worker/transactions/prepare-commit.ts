@@ -8,7 +8,7 @@ import type { BlobWrite } from '../storage/index.ts';
 import { checkUniqueTogether, LONG_KEY_ROW_BYTES } from './prepare.ts';
 import type { NetChanges } from './store-fork.ts';
 import type { StoreState } from './store-state.ts';
-import { type PreparedWrite, presentRow, type RowChange, storedRow } from './write-task.ts';
+import { type PreparedWrite, presentRows, type RowChange, storedRow } from './write-task.ts';
 
 /** One write, with those of further collections in `more`; undefined when nothing is left to be changed. */
 export function prepareCommit(state: StoreState, net: NetChanges): PreparedWrite | undefined {
@@ -28,9 +28,10 @@ function prepareCollection(
 ): PreparedWrite {
   const changes: RowChange[] = [];
   const blobs: BlobWrite[] = [];
-  for (const key of [...rows.keys()].sort()) {
+  const keys = [...rows.keys()].sort();
+  for (const [at, present] of presentRows(state, collection, keys).entries()) {
+    const key = keys[at]!;
     const row = rows.get(key);
-    const present = presentRow(state, collection, key);
     if (row !== undefined) {
       collection.checkKeyLengths(key, row, LONG_KEY_ROW_BYTES);
       const after = storedRow(state, collection, key, row, blobs);

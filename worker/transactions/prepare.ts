@@ -9,15 +9,15 @@ import { StoreError } from '../../src/base/store-error.ts';
 import type { EncodedRows, WriteRequest } from '../../src/protocol/engine-api.ts';
 import { FITS } from '../../src/protocol/field-fit.ts';
 import type { FieldType } from '../../src/protocol/field-types.ts';
-import { type CollectionState, encodePrimaryKey } from '../indexes/index.ts';
-import { BlobRow } from '../pages/index.ts';
+import { type CollectionState, encodePrimaryKey, entryList } from '../indexes/index.ts';
+import { BlobRow, PAGE_MISS, wantKey } from '../pages/index.ts';
 import { applyChanges } from '../query/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import { DELETE_TOGETHER_MIN, type RowDeletes } from './delete-rows.ts';
 import { type InsertSource, RowInserts, sourceOf } from './row-inserts.ts';
 import type { StoreState } from './store-state.ts';
 import { JoinedRows, joinStudied } from './studied-rows.ts';
-import { type PreparedWrite, presentRow, type RowChange, storedRow } from './write-task.ts';
+import { type PreparedWrite, presentKeys, presentRows, type RowChange, storedRow } from './write-task.ts';
 
 /** What is wrong with a row by the collection's schema, or the types of its fields; [] when nothing is. */
 export type RowValidator = (row: Row) => readonly RowIssue[];
@@ -72,8 +72,7 @@ export function previewUpdate(
 ): readonly { readonly before: Row; readonly after: Row }[] {
   const collection = state.must(request.collection);
   const keys = request.type === 'update' ? [encodePrimaryKey(request.key)] : findKeys(collection, request.selector);
-  return keys.flatMap((key) => {
-    const present = presentRow(state, collection, key);
+  return presentRows(state, collection, keys).flatMap((present) => {
     if (present === undefined) return [];
     return [{ before: present.before, after: applyChanges(present.before, request.changes, collection.spec.key) }];
   });
@@ -123,6 +122,7 @@ function prepareRows(
   const changes: RowChange[] = [];
   const blobs: BlobWrite[] = [];
   let previous: string | undefined;
+  const present = presentForWrite(state, collection, keys, request.type);
   for (const at of order) {
     const row = rows[at]!;
     const key = keys[at]!;
@@ -132,14 +132,13 @@ function prepareRows(
         if (changes.pop()?.after?.stored instanceof BlobRow) blobs.pop();
       }
       previous = key;
-      const present =
-        collection.primary.count === 0 ? undefined : presentForWrite(state, collection, key, request.type);
-      if (present !== undefined && request.type === 'create') throw duplicateKey(collection, row, 'present');
+      const before = present?.[at];
+      if (before !== undefined && request.type === 'create') throw duplicateKey(collection, row, 'present');
       if (validate !== undefined) checkSchema(collection, row, validate);
       const after = storedRow(state, collection, key, row, blobs);
       collection.checkKeyLengths(key, row, LONG_KEY_ROW_BYTES);
       if (hasUnique && rows.length === 1) collection.checkUnique(key, row);
-      changes.push({ key, before: present?.before, freedBlob: present?.freedBlob, after });
+      changes.push({ key, before: before?.before, freedBlob: before?.freedBlob, after });
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       refuse(at, error);
@@ -178,7 +177,7 @@ function planInserts(
     if (keys.some((key, at) => at > 0 && key === keys[at - 1])) return undefined;
   }
   const { keys } = source;
-  if (!collection.primary.isBelow(keys[0]!) && keys.some((key) => collection.primary.has(key))) return undefined;
+  if (!collection.primary.isBelow(keys[0]!) && presentKeys(collection, keys).includes(true)) return undefined;
   const validate = validatorOf(collection);
   if (validate !== undefined && source.rows.some((row) => validate(row).length > 0)) return undefined;
   return new RowInserts(source);
@@ -211,15 +210,19 @@ export function prepareCreates(context: PrepareContext, name: string, rows: read
   return inserts && insertsOf(collection, inserts, undefined);
 }
 
+/** What is there under the keys of a call; undefined when nothing can be. */
 function presentForWrite(
   state: PrepareState,
   collection: CollectionState,
-  key: string,
+  keys: readonly string[],
   type: 'create' | 'put',
-): { readonly before: Row; readonly freedBlob: number | undefined } | undefined {
+): readonly ({ readonly before: Row; readonly freedBlob: number | undefined } | undefined)[] | undefined {
+  if (collection.primary.count === 0) return undefined;
+  if (type === 'put') return presentRows(state, collection, keys);
   // A create refuses a present row whatever it holds: its large values need not be read.
-  if (type === 'create') return collection.primary.has(key) ? { before: {}, freedBlob: undefined } : undefined;
-  return presentRow(state, collection, key);
+  return presentKeys(collection, keys).map((isPresent) =>
+    isPresent ? { before: {}, freedBlob: undefined } : undefined,
+  );
 }
 
 /** Unique indexes against the rows of the same call, and against those that the call leaves alone. */
@@ -235,9 +238,20 @@ export function checkUniqueTogether(
     try {
       collection.checkUnique(change.key, change.after.row, { ignored: changed, seen });
     } catch (error) {
+      if (error === PAGE_MISS) wantUnique(collection, changes);
       if (!(error instanceof StoreError)) throw error;
       refuse(error, change);
     }
+  }
+}
+
+/** Asks for the pages of all values, after a page miss. */
+function wantUnique({ indexes }: CollectionState, changes: readonly RowChange[]): void {
+  for (const index of indexes) {
+    if (!index.spec.unique) continue;
+    const { space, root } = index.tree;
+    for (const { after } of changes)
+      for (const entry of entryList(after && index.entriesOf(after.row))) wantKey(space, root, entry);
   }
 }
 
@@ -248,11 +262,10 @@ function prepareUpdate(
   request: Extract<WriteRequest, { type: 'update' | 'updateMany' }>,
 ): PreparedWrite {
   const changed: { key: string; before: Row; after: Row; freedBlob: number | undefined }[] = [];
-  for (const key of keys) {
-    const present = presentRow(context.state, collection, key);
+  for (const [at, present] of presentRows(context.state, collection, keys).entries()) {
     if (present === undefined) continue;
     const after = applyChanges(present.before, request.changes, collection.spec.key);
-    changed.push({ key, before: present.before, after, freedBlob: present.freedBlob });
+    changed.push({ key: keys[at]!, before: present.before, after, freedBlob: present.freedBlob });
   }
   const value = request.type === 'updateMany' ? changed.length : changed[0]?.after;
   return prepareReplacements(context, collection, changed, value);
@@ -265,11 +278,13 @@ function prepareReplace(
 ): PreparedWrite {
   const changed: { key: string; before: Row; after: Row; freedBlob: number | undefined }[] = [];
   const seen = new Set<string>();
-  for (const { before, after } of rows) {
-    const key = encodePrimaryKey(collection.keyOf(before));
+  const keys = rows.map(({ before }) => encodePrimaryKey(collection.keyOf(before)));
+  const found = presentRows(context.state, collection, keys);
+  for (const [at, { before, after }] of rows.entries()) {
+    const key = keys[at]!;
     if (seen.has(key)) throw duplicateKey(collection, before, 'twice in this call');
     seen.add(key);
-    const present = presentRow(context.state, collection, key);
+    const present = found[at];
     if (present === undefined || !deepEqual(present.before, before)) {
       return { collection, changes: [], encoded: undefined, blobs: [], value: false };
     }
@@ -314,9 +329,8 @@ function prepareDelete(
   answer: (changes: readonly RowChange[]) => unknown,
 ): PreparedWrite {
   const changes: RowChange[] = [];
-  for (const key of keys) {
-    const present = presentRow(state, collection, key);
-    if (present !== undefined) changes.push({ key, ...present, after: undefined });
+  for (const [at, present] of presentRows(state, collection, keys).entries()) {
+    if (present !== undefined) changes.push({ key: keys[at]!, ...present, after: undefined });
   }
   return { collection, changes, encoded: undefined, blobs: [], value: answer(changes) };
 }

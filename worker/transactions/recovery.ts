@@ -15,7 +15,7 @@ import { DELETE_TOGETHER_MIN, deleteRows, type RowDeletes } from './delete-rows.
 import { LOOK_AHEAD_ROWS_MAX, loadPaths } from './load-paths.ts';
 import { RowInserts, sourceOf } from './row-inserts.ts';
 import { CATALOGUE_FORMAT, type Catalogue, decodeCatalogue, StoreState } from './store-state.ts';
-import { applyWrite, presentRow, type RowChange } from './write-task.ts';
+import { applyWrite, presentKeys, presentRow, presentRows, type RowChange } from './write-task.ts';
 
 export type Recovered = {
   readonly state: StoreState;
@@ -151,7 +151,9 @@ class Replay {
     const keys = [...gathered.keys()].sort();
     const rows = keys.map((key) => gathered.get(key)!);
     const { primary } = collection;
-    const isFresh = space.whenResident(() => primary.isBelow(keys[0]!) || !keys.some((key) => primary.has(key)));
+    const isFresh = space.whenResident(
+      () => primary.isBelow(keys[0]!) || !presentKeys(collection, keys).includes(true),
+    );
     if (isFresh instanceof Promise ? await isFresh : isFresh) {
       const inserts = new RowInserts(sourceOf(keys, rows));
       const write = { collection, changes: [], inserts, ...NOTHING_ELSE };
@@ -159,7 +161,7 @@ class Replay {
       if (applying instanceof Promise) await applying;
       return;
     }
-    await this.#change(collection, () => keys.map((key, at) => replacement(this.#state, collection, key, rows[at]!)));
+    await this.#change(collection, () => replacements(this.#state, collection, keys, rows));
   }
 
   async #delete(collection: CollectionState, keys: readonly string[]): Promise<void> {
@@ -180,9 +182,16 @@ class Replay {
 
 const NOTHING_ELSE = { encoded: undefined, blobs: [], value: undefined };
 
-function replacement(state: StoreState, collection: CollectionState, key: string, row: Row): RowChange {
-  const present = presentRow(state, collection, key);
-  return { key, before: present?.before, freedBlob: present?.freedBlob, after: { stored: row, row } };
+function replacements(
+  state: StoreState,
+  collection: CollectionState,
+  keys: readonly string[],
+  rows: readonly Row[],
+): readonly RowChange[] {
+  return presentRows(state, collection, keys).map((present, at) => {
+    const row = rows[at]!;
+    return { key: keys[at]!, before: present?.before, freedBlob: present?.freedBlob, after: { stored: row, row } };
+  });
 }
 
 /** What an operation of the log changes. Replaying what the pages hold already gives the same state again. */
@@ -209,8 +218,8 @@ function changesOf(
       ];
     }
     case 'delete':
-      return operation.keys
-        .map((key) => ({ key, ...present(key), after: undefined }))
-        .filter(({ before }) => before !== undefined);
+      return presentRows(state, collection, operation.keys).flatMap((row, at) =>
+        row === undefined ? [] : [{ key: operation.keys[at]!, ...row, after: undefined }],
+      );
   }
 }

@@ -2,7 +2,7 @@
 import { estimateRowBytes } from '../../src/base/codec/index.ts';
 import type { Row } from '../../src/base/row.ts';
 import { type CollectionState, type IndexState, sortEntries } from '../indexes/index.ts';
-import type { Tree, ValueRun } from '../pages/index.ts';
+import { KeyReader, type Tree, type ValueRun } from '../pages/index.ts';
 
 /** Where the rows are, and what is known of them. */
 export interface InsertSource {
@@ -45,6 +45,16 @@ export class RowInserts {
     const step = this.#step(collection.primary, () => source.keys);
     const values = { runs: (from: number, to: number) => source.runs(from, to) };
     collection.primary.insertSorted(step.keys, step, { values, weights: source.weights });
+  }
+
+  /** Asks for all pages that are still needed, after a page miss. */
+  want(collection: CollectionState): void {
+    for (const tree of collection.trees) {
+      const step = this.#done.get(tree);
+      const keys = step?.keys ?? (tree === collection.primary ? this.keys : []);
+      const reader = new KeyReader(tree.space, tree.head);
+      for (let at = step?.at ?? 0; at < keys.length; at += 1) reader.isResident(keys[at]!);
+    }
   }
 
   #step(tree: Tree, keysOf: () => readonly string[]): { readonly keys: readonly string[]; at: number } {

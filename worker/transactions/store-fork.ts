@@ -11,7 +11,7 @@ import type { MaybePromise } from '../../src/protocol/engine-api.ts';
 import { CollectionState, type IndexState } from '../indexes/index.ts';
 import { ForkedSpace, type Tree, type TreeState } from '../pages/index.ts';
 import type { StoreState } from './store-state.ts';
-import { applyWrite, type PreparedWrite } from './write-task.ts';
+import { applyWrite, type PreparedWrite, presentRows, type RowChange } from './write-task.ts';
 
 /** Changes of rows that one transaction may make. */
 const CHANGES_MAX = 200_000;
@@ -119,16 +119,20 @@ export class StoreFork {
     return this.#state.space.whenResident(() => {
       for (const { origins } of this.#forked.values()) for (const [tree, state] of origins) tree.rollback(state);
       for (const { collection, rows } of this.#journal) {
-        const { primary } = this.collection(collection) ?? missing(collection);
-        const target = this.collection(collection)!;
-        for (const [key, after] of rows) {
-          const stored = primary.find(key);
-          const before = stored === undefined ? undefined : this.#state.wholeRow(stored);
-          if (after !== undefined) target.put(key, { stored: after, row: after }, before);
-          else if (before !== undefined) target.remove(key, before);
-        }
+        const target = this.collection(collection) ?? missing(collection);
+        applyWrite({ ...NOTHING, collection: target, changes: this.#changesOf(target, rows) });
       }
       for (const { state } of this.#forked.values()) this.#seal(state);
+    });
+  }
+
+  #changesOf(collection: CollectionState, rows: JournalEntry['rows']): readonly RowChange[] {
+    const keys = rows.map(([key]) => key);
+    return presentRows(this.#state, collection, keys).flatMap((present, at) => {
+      const [key, row] = rows[at]!;
+      if (row === undefined && present === undefined) return [];
+      const after = row && { stored: row, row };
+      return [{ key, before: present?.before, freedBlob: undefined, after }];
     });
   }
 
@@ -162,6 +166,8 @@ function seenNow(state: StoreState, isUsable: (collection: string) => boolean): 
   }
   return seen;
 }
+
+const NOTHING = { encoded: undefined, blobs: [], value: undefined } as const;
 
 /** Large rows stay in memory until the commit: only then do they get a place in the blob store. */
 function inline(prepared: PreparedWrite): PreparedWrite {

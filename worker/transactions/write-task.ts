@@ -8,8 +8,8 @@ import { ROW_BYTES_MAX } from '../../src/base/limits.ts';
 import type { Key, Row } from '../../src/base/row.ts';
 import { StoreError } from '../../src/base/store-error.ts';
 import type { ChangeEvent } from '../../src/protocol/engine-api.ts';
-import { type CollectionState, decodePrimaryKey, type StoredRow } from '../indexes/index.ts';
-import { BlobRow } from '../pages/index.ts';
+import { type CollectionState, decodePrimaryKey, entryList, type StoredRow } from '../indexes/index.ts';
+import { BlobRow, KeyReader, NOT_RESIDENT, PAGE_MISS, wantKey } from '../pages/index.ts';
 import type { BlobWrite } from '../storage/index.ts';
 import type { CatalogueChange, Operation } from './commit-format.ts';
 import { deleteEvents, type RowDeletes } from './delete-rows.ts';
@@ -94,12 +94,61 @@ export function presentRow(
   return { before: state.wholeRow(stored), freedBlob: stored instanceof BlobRow ? stored.blob : undefined };
 }
 
-/** Changes all trees of the collection. May throw PAGE_MISS, and is then repeated. */
-export function applyWrite({ collection, changes, inserts }: PreparedWrite): void {
-  inserts?.apply(collection);
-  for (const { key, before, after } of changes) {
-    if (after !== undefined) collection.put(key, after, before);
-    else collection.remove(key, before!);
+/** The present rows under many keys. May throw PAGE_MISS, when all that is missing has been asked for. */
+export function presentRows(
+  state: Pick<StoreState, 'wholeRow'>,
+  collection: CollectionState,
+  keys: readonly string[],
+): readonly ReturnType<typeof presentRow>[] {
+  let isMissing = false;
+  const rows = keys.map((key) => {
+    try {
+      return presentRow(state, collection, key);
+    } catch (error) {
+      if (error !== PAGE_MISS) throw error;
+      isMissing = true;
+      return undefined;
+    }
+  });
+  if (isMissing) throw PAGE_MISS;
+  return rows;
+}
+
+/** Which of the keys are there. May throw PAGE_MISS, when all that is missing has been asked for. */
+export function presentKeys({ primary }: CollectionState, keys: readonly string[]): readonly boolean[] {
+  const reader = new KeyReader(primary.space, primary.head);
+  const found = keys.map((key) => reader.read(key));
+  if (found.includes(NOT_RESIDENT)) throw PAGE_MISS;
+  return found.map((value) => value !== undefined);
+}
+
+/** Changes all trees of the collection. May throw PAGE_MISS, when all that is missing has been asked for, and is then repeated. */
+export function applyWrite(write: PreparedWrite): void {
+  const { collection, changes, inserts } = write;
+  try {
+    inserts?.apply(collection);
+    for (const { key, before, after } of changes) {
+      if (after !== undefined) collection.put(key, after, before);
+      else collection.remove(key, before!);
+    }
+  } catch (error) {
+    if (error === PAGE_MISS) wantPages(write);
+    throw error;
+  }
+}
+
+/** What has been applied is asked for again, which costs a look at the cache. */
+function wantPages({ collection, changes, inserts }: PreparedWrite): void {
+  inserts?.want(collection);
+  for (const { key } of changes) wantKey(collection.primary.space, collection.primary.root, key);
+  for (const index of collection.indexes) {
+    const { space, root } = index.tree;
+    for (const { key, before, after } of changes) {
+      for (const row of [before, after?.row]) {
+        if (row === undefined) continue;
+        for (const entry of entryList(index.entriesOf(row))) wantKey(space, root, entry + key);
+      }
+    }
   }
 }
 
