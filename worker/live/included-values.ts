@@ -7,6 +7,7 @@ import { StoreError } from '../../src/base/store-error.ts';
 import type { MaybePromise, RowCursor } from '../../src/protocol/engine-api.ts';
 import { encodeComponent, encodePrimaryKey } from '../indexes/index.ts';
 import {
+  AnyOf,
   compilePredicate,
   encodedValuesAt,
   type FoundRow,
@@ -94,7 +95,7 @@ export class IncludedValues<User> {
     while (this.#missing.size > 0) {
       const part = new Map([...this.#missing].slice(0, OPERANDS_MAX));
       const { from, foreign, where } = this.include;
-      const equal = { [foreign]: { $in: [...part.values()].map(({ value }) => value) } };
+      const equal = { [foreign]: new AnyOf([...part.values()].map(({ value }) => value)) };
       const cursor = this.#source.find(from, {
         selector: where === undefined ? equal : { $and: [equal, where] },
         sort: [[this.#keyField, 1]],

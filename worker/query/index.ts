@@ -20,6 +20,7 @@ export { compileProjection, type Projection } from './projection.ts';
 export type { ReadView } from './read-view.ts';
 export { checkScan } from './scan-limit.ts';
 export {
+  AnyOf,
   compilePredicate,
   encodedValuesAt,
   type Interest,

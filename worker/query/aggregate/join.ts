@@ -10,7 +10,7 @@ import { PlanScan } from '../plan-scan.ts';
 import { planFind } from '../planner/index.ts';
 import type { ReadView } from '../read-view.ts';
 import { checkScan } from '../scan-limit.ts';
-import { encodedValuesAt } from '../selector/index.ts';
+import { AnyOf, encodedValuesAt } from '../selector/index.ts';
 import type { FoundRow } from '../sort.ts';
 import { BATCH_ROWS, ROWS_HELD_MAX } from './limits.ts';
 import { tooLarge } from './pipeline-errors.ts';
@@ -63,7 +63,7 @@ export class Join {
     const values = [...wanted];
     for (let from = 0; from < values.length; from += OPERANDS_MAX) {
       const part = new Map(values.slice(from, from + OPERANDS_MAX));
-      const equal = { [this.#field]: { $in: [...part.values()] } };
+      const equal = { [this.#field]: new AnyOf([...part.values()]) };
       const selector = this.#where === undefined ? equal : { $and: [equal, this.#where] };
       const plan = planFind(collection, { selector, sort: [] });
       checkScan(plan, scanRowsMax);

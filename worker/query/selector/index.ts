@@ -1,3 +1,4 @@
+export { AnyOf } from './any-of.ts';
 export { allOf, conjunctsOf, type FieldNode, type SelectorNode } from './ast.ts';
 export { compilePredicate, type Predicate } from './compile.ts';
 export { encodedValuesAt, valuesSeenAt } from './field-values.ts';

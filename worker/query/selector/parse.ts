@@ -6,6 +6,7 @@ import { isPlainObject } from '../../../src/base/codec/index.ts';
 import type { Selector } from '../../../src/protocol/definition.ts';
 import { parsePath } from '../paths.ts';
 import { type Pattern, parsePattern } from '../pattern/index.ts';
+import { AnyOf } from './any-of.ts';
 import type { ElementNode, FieldNode, SelectorNode, ValueTest } from './ast.ts';
 import { LOGICAL_OPERATORS, tooLarge, unknownOperator, wrongOperand } from './errors.ts';
 import { kindsOf } from './kinds.ts';
@@ -82,6 +83,7 @@ const every = (of: readonly Condition[]): Condition => (of.length === 1 ? of[0]!
 
 /** A plain value, a pattern, or operators that must all hold. On an array they may hold for different elements. */
 function parseCondition(operand: unknown, at: string, depth: number, tally: Tally): Condition {
+  if (operand instanceof AnyOf) return oneOfValues(operand.values, at);
   if (operand instanceof RegExp) {
     count(tally, 1, at);
     return value({ type: 'pattern', pattern: parsePattern(operand.source, operand.flags, at) });
@@ -174,6 +176,13 @@ function oneOf(operand: unknown, at: string, operator: string): Condition {
       operandsByCode.set(encodeOperand(each, part, operator), each);
     }
   }
+  return isIn(operandsByCode, patterns);
+}
+
+const oneOfValues = (values: readonly unknown[], at: string): Condition =>
+  isIn(new Map(values.map((each) => [encodeOperand(each, at, '$in'), each])), []);
+
+function isIn(operandsByCode: ReadonlyMap<string, unknown>, patterns: readonly Pattern[]): Condition {
   const encoded = [...operandsByCode.keys()].sort();
   const operands = encoded.map((code) => operandsByCode.get(code));
   return value({ type: 'in', operands, encoded, patterns });
