@@ -107,6 +107,26 @@ test('[R18] edits made offline on both sides meet again, also when the relay was
   await converged(first, late);
 });
 
+test.each(['room', 'doc/app/notes'])(
+  '[R6] a relay that lost all under live clients of %s: nothing is there twice',
+  async (kind) => {
+    const [first, second] = [joinRoom(kind, 'lost'), joinRoom(kind, 'lost')];
+    first.doc.getText('body').insert(0, 'base');
+    await converged(first, second);
+    const port = Number(new URL(fixture.url).port);
+    await fixture.stop();
+    first.doc.getText('body').insert(0, 'left ');
+    second.doc.getText('body').insert(4, ' right');
+    await rm(folder, { recursive: true, force: true });
+    fixture = await startRelay({ data: folder }, port);
+    await converged(first, second);
+    expect(first.doc.getText('body').toString()).toBe('left base right');
+    const late = joinRoom(kind, 'lost');
+    await converged(first, late);
+    expect(late.doc.getText('body').toString()).toBe('left base right');
+  },
+);
+
 test('[R18] reconnecting changes nothing, and stores nothing', async () => {
   const first = joinRoom('room', 'again');
   first.doc.getText('body').insert(0, 'text');

@@ -230,6 +230,39 @@ test('[PULL-5] [R10] a log that was lost gets all that the devices have, also wh
   expect(await converged(one, two, three)).toHaveLength(3);
 });
 
+test('[R6] [PULL-5] a relay that lost all under live devices, with edits that it never had: nothing is there twice', async () => {
+  const collections = [
+    { name: 'tasks', key: 'id', fields: { notes: 'text', tags: 'list', likes: 'counter' } },
+  ] as const;
+  const [one, two] = [await online({ collections }), await online({ collections })];
+  await one.put({ id: 'a', notes: 'hello', tags: ['x'], likes: 1 });
+  await converged(one, two);
+  await two.put({ id: 'a', notes: 'hello world', tags: ['x', 'y'], likes: 3 });
+  await converged(one, two);
+  for (let round = 1; round <= 3; round++) {
+    const port = Number(new URL(relay.url).port);
+    await relay.stop();
+    // Nobody has heard of these, and the log that they would be merged into is gone.
+    const [before] = (await one.rows()) as readonly { notes: string; tags: readonly string[]; likes: number }[];
+    await one.put({
+      id: 'a',
+      notes: `${round} ${before!.notes}`,
+      tags: [...before!.tags, `one ${round}`],
+      likes: before!.likes + 1,
+    });
+    await two.put({ id: 'a', notes: `${before!.notes}!`, tags: before!.tags, likes: before!.likes + 10 });
+    relay = await startRelay({}, port);
+    const [row] = (await converged(one, two)) as readonly { notes: string; tags: readonly string[]; likes: number }[];
+    expect(row).toMatchObject({ notes: `${round} ${before!.notes}!`, likes: before!.likes + 11 });
+    expect(row!.tags).toEqual([...before!.tags, `one ${round}`]);
+  }
+  const late = await online({ collections });
+  await until(() => late.session!.status.firstSync === undefined, 'the first sync');
+  expect(await converged(late, one)).toEqual([
+    { id: 'a', notes: '3 2 1 hello world!!!', tags: ['x', 'y', 'one 1', 'one 2', 'one 3'], likes: 36 },
+  ]);
+});
+
 test('[R10] a device whose cursor is older than the log asks for rows', async () => {
   await replaceRelay({ limits: { tailBytesMax: 1 } });
   const [one, two] = [await online(), await online()];
