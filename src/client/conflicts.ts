@@ -34,8 +34,11 @@ export type Conflict = {
   readonly at: Date;
   /** Why the application's own function did not decide. */
   readonly reason?: Refusal | undefined;
-  /** Stores this document, or deletes it, and removes the entry, in one transaction. `conflict/gone` when that was done before. */
-  resolve(row: Row | undefined): Promise<void>;
+  /**
+   * Stores this document, or deletes it, and removes the entry, in one transaction. A function is given the document as it
+   * is now, and may be called again. `conflict/gone` when that was done before.
+   */
+  resolve(row: Row | undefined | ((now: Row | undefined) => Row | undefined)): Promise<void>;
   /**
    * Puts back what was dropped, as a change that travels, and removes the entry. `conflict/gone` when that was done before,
    * `conflict/nothing-dropped` of one that waits for `resolve`, `conflict/no-document` when the document was deleted since.
@@ -98,12 +101,13 @@ class Inbox {
     };
   }
 
-  async #resolve(entry: ConflictRow, row: Row | undefined): Promise<void> {
+  #resolve(entry: ConflictRow, given: Parameters<Conflict['resolve']>[0]): Promise<void> {
     const { collection, key } = entry;
-    const checked = row && (await this.#checked(collection, key, row));
-    await this.#settle(entry, (tx) =>
-      checked === undefined ? tx.delete(collection, key) : tx.put(collection, checked),
-    );
+    return this.#settle(entry, async (tx) => {
+      const row = typeof given === 'function' ? given(await tx.get(collection, key)) : given;
+      if (row === undefined) return tx.delete(collection, key);
+      return tx.put(collection, await this.#checked(collection, key, row));
+    });
   }
 
   #undo(entry: ConflictRow): Promise<void> {
