@@ -37,7 +37,7 @@ const ANSWER_TIMEOUT_MS = 60_000;
  * Batches that are stored in one transaction, by the rows they have. Rows that were changed here and there are on as many
  * pages, as are their states: those of so many fit into the engine's cache, and are read once.
  */
-const APPLY_ROWS_TARGET = 256;
+const APPLY_ROWS_TARGET = 128;
 /** Own batches whose place is not stored alone. When the worker is killed they come again, and change nothing. */
 const OWN_UNSTORED_MAX = 64;
 /** States that are put into the outbox in one batch, for a log that may not have them. */
@@ -301,6 +301,12 @@ export class Incoming {
     return waiting;
   }
 
+  /** What is left of a message, for the next transaction. */
+  #putBack(message: Deliver, bytes: number): void {
+    this.#waiting.unshift({ message, bytes });
+    this.#waitingBytes += bytes;
+  }
+
   /** As many as are there and make a transaction of a good size. */
   async #storeBatches(): Promise<void> {
     const batches: DeliveredBatch[] = [];
@@ -308,8 +314,11 @@ export class Incoming {
     let isAsking = false;
     let rows = 0;
     while (rows < APPLY_ROWS_TARGET && this.#waiting[0]?.message.type === 'deliver') {
-      const message = this.#shift()!.message as Deliver;
+      const { message, bytes } = this.#shift() as Waiting & { readonly message: Deliver };
+      let taken = 0;
       for (const batch of message.batches) {
+        if (rows >= APPLY_ROWS_TARGET) break;
+        taken += 1;
         // A batch that is here came again. One that is not the next is behind a gap.
         if (batch.sequence <= sequence) continue;
         if (batch.sequence > sequence + 1) {
@@ -320,7 +329,9 @@ export class Incoming {
         rows += batch.changes?.length ?? 0;
         batches.push(batch);
       }
-      isAsking ||= message.request !== 0 && !message.isComplete;
+      const rest = message.batches.slice(taken);
+      if (rest.length > 0) this.#putBack({ ...message, batches: rest }, (bytes * rest.length) / message.batches.length);
+      else isAsking ||= message.request !== 0 && !message.isComplete;
     }
     // A connection that has ended meanwhile may have begun another place.
     if (this.#isBehind) {
