@@ -144,10 +144,11 @@ function wantPages({ collection, changes, inserts }: PreparedWrite): void {
   for (const index of collection.indexes) {
     const { space, root } = index.tree;
     for (const { key, before, after } of changes) {
-      for (const row of [before, after?.row]) {
-        if (row === undefined) continue;
-        for (const entry of entryList(index.entriesOf(row))) wantKey(space, root, entry + key);
-      }
+      const old = before && index.entriesOf(before);
+      const next = after && index.entriesOf(after.row);
+      // Most changes leave most indexes alone.
+      if (typeof old === 'string' && old === next) continue;
+      for (const entries of [old, next]) for (const entry of entryList(entries)) wantKey(space, root, entry + key);
     }
   }
 }
