@@ -33,7 +33,13 @@ class Devices {
 
   #open(state: Uint8Array | undefined): RowDocument {
     this.#writers += 1 + Math.floor(this.random() * 2 ** 40);
-    return new RowDocument({ name: { collection: 'c', key: 1 }, types: TYPES, clientId: this.#writers, state });
+    return new RowDocument({
+      name: { collection: 'c', key: 1 },
+      types: TYPES,
+      keyField: 'id',
+      clientId: this.#writers,
+      state,
+    });
   }
 
   below(limit: number): number {
@@ -62,7 +68,7 @@ class Devices {
   #write(at: number, again: string): void {
     const document = this.#documents[at]!;
     const before = document.row;
-    const after = this.random() < 0.03 && !this.isCounting ? undefined : this.#changed(before ?? {});
+    const after = this.random() < 0.03 && !this.isCounting ? undefined : this.#changed(before ?? { id: 1 });
     const update = document.put(after);
     const read = document.row;
     expect(document.put(read), `what was read is what is there: ${again}`).toBeUndefined();
@@ -78,8 +84,7 @@ class Devices {
   isCounting = false;
 
   #changed(before: Row): Row {
-    // As a store has it: with its key, also where devices that deleted and created it again have lost that between them.
-    const row: Record<string, unknown> = { ...before, id: 1 };
+    const row: Record<string, unknown> = { ...before };
     for (let change = 0; change <= this.below(3); change += 1) {
       const changes: readonly (() => void)[] = [
         () => (row[this.pick(['x', 'y', '$z'])] = this.#value(0)),

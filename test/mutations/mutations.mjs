@@ -816,4 +816,11 @@ export const MUTATIONS = [
     to: '',
     test: 'test/engine/cold-writes.test.ts',
   },
+  {
+    name: 'believe a document about its key',
+    file: 'worker/documents/row-document.ts',
+    from: 'if (this.#keyField !== undefined) row[this.#keyField] = this.#key;',
+    to: '',
+    test: 'test/sync/pull.test.ts',
+  },
 ];

@@ -205,6 +205,34 @@ test('[PULL-4] [R10] a lost delivery that nothing follows is noticed by the next
   await until(async () => (await one.row('b')) !== undefined, 'what was lost');
 });
 
+test('[DOC-7] a document is the row that it is named after, whatever key another program wrote into it', async () => {
+  const one = await online();
+  await one.put({ id: 'b', n: 1 });
+  await one.saved();
+  const other = await relay.device();
+  await tell(other, 1, setFields('a', { id: 'b', n: 2 }), setFields('c', { n: 3 }));
+  const rows = [
+    { id: 'a', n: 2 },
+    { id: 'b', n: 1 },
+    { id: 'c', n: 3 },
+  ];
+  await until(async () => (await one.rows()).length === 3, 'the rows');
+  // Taken over in a first sync, too.
+  const two = await online();
+  await until(async () => (await two.rows()).length === 3, 'the rows');
+  expect(await one.rows()).toEqual(rows);
+  expect(await two.rows()).toEqual(rows);
+  await two.put({ id: 'a', n: 4 });
+  await tell(other, 2, setFields('c', { id: 7, m: 1 }));
+  await until(async () => 'm' in ((await two.row('c')) ?? {}), 'the change');
+  expect(await converged(one, two)).toEqual([
+    { id: 'a', n: 4 },
+    { id: 'b', n: 1 },
+    { id: 'c', n: 3, m: 1 },
+  ]);
+  expect(one.session!.status.heldAside).toEqual(two.session!.status.heldAside);
+});
+
 test('[PULL-5] [R10] a log that was lost gets all that the devices have, also what was acknowledged, and nothing twice', async () => {
   const [one, two] = [await online(), await online()];
   await one.put({ id: 'a', n: 1 }, { id: 'b', n: 1 });

@@ -13,7 +13,7 @@ import {
   type Map as YMap,
 } from 'yjs';
 import { assertRow } from '../../src/base/codec/index.ts';
-import type { Row } from '../../src/base/row.ts';
+import type { Key, Row } from '../../src/base/row.ts';
 import { fitProblem } from '../../src/protocol/field-fit.ts';
 import { type FieldType, type FieldTypes, PLAIN_FIELDS } from '../../src/protocol/field-types.ts';
 import type { RowName } from '../../src/protocol/sync/index.ts';
@@ -58,17 +58,22 @@ export class RowDocument {
   #isTyped = false;
   readonly #types: FieldTypes;
   readonly #clientId: number;
+  readonly #key: Key;
+  readonly #keyField: string | undefined;
 
   /**
-   * `clientId`: of this run of the engine, with which nobody else writes. `state`: what `state` was; absent for a row
+   * `keyField`: where rows have their key. `clientId`: of this run of the engine, with which nobody else writes. `state`: what `state` was; absent for a row
    * that has never been. The types were accepted by `assertFieldTypes`.
    */
   constructor(options: {
     readonly name: RowName;
     readonly types: FieldTypes;
     readonly clientId: number;
+    readonly keyField?: string | undefined;
     readonly state?: Uint8Array | undefined;
   }) {
+    this.#key = options.name.key;
+    this.#keyField = options.keyField;
     this.#guid = JSON.stringify([options.name.collection, options.name.key]);
     this.#clientId = options.clientId;
     this.#types = options.types;
@@ -108,6 +113,8 @@ export class RowDocument {
       if (isThere) row[field] = kind.read(this.#doc, field);
     }
     if (Object.keys(row).length === 0) return undefined;
+    // Another program may have written another one, or none: a row is the one that its document is named after.
+    if (this.#keyField !== undefined) row[this.#keyField] = this.#key;
     assertRow(row, 0);
     return row;
   }

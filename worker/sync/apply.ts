@@ -157,7 +157,7 @@ class ApplyAttempt {
     if (projection === undefined || row !== undefined || state !== undefined) return false;
     const synced = this.#context.collections.get(name.collection);
     const adopted = synced === undefined ? null : projection.row(synced.fields);
-    if (adopted === undefined) return false;
+    if (adopted === undefined || (adopted && adopted[synced!.key] !== name.key)) return false;
     if (adopted !== null) this.#writes.push({ id, name, row: adopted, before: undefined });
     this.#states.push(this.#stateRow(id, updates[0]!, undefined, []));
     return true;
@@ -167,7 +167,13 @@ class ApplyAttempt {
     const { updates } = arrival;
     const { clientId, collections, held } = this.#context;
     const synced = collections.get(name.collection);
-    const document = new RowDocument({ name, types: synced?.fields ?? {}, clientId, state: state?.state });
+    const document = new RowDocument({
+      name,
+      types: synced?.fields ?? {},
+      keyField: synced?.key,
+      clientId,
+      state: state?.state,
+    });
     const local = synced === undefined ? 'folded' : this.#localOf(document, id, row, state);
     if (local === 'unfolded') {
       this.unfolded.set(id, name);

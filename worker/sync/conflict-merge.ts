@@ -176,7 +176,7 @@ class RowMerge {
 
   #copyOf(state: Uint8Array | undefined): RowDocument {
     const { context, name } = this.#parts;
-    const types = context.collections.get(name.collection)!.fields;
-    return new RowDocument({ name, types, clientId: context.clientId, state });
+    const { fields, key } = context.collections.get(name.collection)!;
+    return new RowDocument({ name, types: fields, keyField: key, clientId: context.clientId, state });
   }
 }

@@ -241,14 +241,14 @@ class FoldAttempt {
 
   #foldRow(id: string, { name, row, state }: LoadedRow, isWhole: boolean): Folded {
     const { clientId, collections, held } = this.#context;
-    const types = collections.get(name.collection)!.fields;
+    const { fields: types, key: keyField } = collections.get(name.collection)!;
     // Made and deleted before anybody heard of it.
     if (row === undefined && state === undefined) return { change: undefined, isUnfit: false };
     const isPlain = Object.keys(types).length === 0 && !hasTimes(this.#context, name.collection);
     if (state === undefined && held.get(id) === undefined && isPlain) {
       return this.#foldFresh(id, name, row!);
     }
-    const document = new RowDocument({ name, types, clientId, state: state?.state });
+    const document = new RowDocument({ name, types, keyField, clientId, state: state?.state });
     let update: Uint8Array | undefined;
     try {
       update = putLocal(document, row, held.get(id), changeTimes(this.#context, name.collection, document));

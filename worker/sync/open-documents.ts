@@ -163,8 +163,8 @@ export class OpenDocuments {
     const { id, name, row, state, update } = edit;
     if (row === undefined && state === undefined) return { type: 'absent' };
     const { clientId, collections, held } = this.#context;
-    const open = (): RowDocument =>
-      new RowDocument({ name, types: collections.get(name.collection)!.fields, clientId, state: state?.state });
+    const { fields: types, key: keyField } = collections.get(name.collection)!;
+    const open = (): RowDocument => new RowDocument({ name, types, keyField, clientId, state: state?.state });
     const local = localOf(open(), row, held.get(id));
     if (local === 'unfolded') return { type: 'unfolded' };
     // A row that was never folded, and cannot be: it holds what cannot travel.

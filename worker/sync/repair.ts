@@ -35,13 +35,14 @@ export async function repairRows(context: SyncContext, states: readonly RowChang
       const { row, state } = loaded.get(id)!;
       const theirs = rowDigest(name, update);
       if (isSameDigest(rowDigest(name, state?.state ?? NOTHING), theirs)) continue;
-      const types = collections.get(name.collection)?.fields;
-      const document = new RowDocument({ name, types: types ?? {}, clientId, state: state?.state });
+      const synced = collections.get(name.collection);
+      const types = synced?.fields ?? {};
+      const document = new RowDocument({ name, types, keyField: synced?.key, clientId, state: state?.state });
       document.apply(update);
       const after = document.state;
       stored.push({ ...state, id, state: after });
       if (!isSameDigest(rowDigest(name, after), theirs)) more.push({ ...name, update: after });
-      if (types === undefined) continue;
+      if (synced === undefined) continue;
       const read = readDocument(document);
       if (read instanceof StoreError) drafts.held.hold(name, row, { code: read.code, message: read.message });
       else if (!deepEqual(read, row)) writes.push({ id, name, row: read, before: row });
