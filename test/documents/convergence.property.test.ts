@@ -178,7 +178,7 @@ function plainOf(row: Row): Row {
   };
 }
 
-test(`[DOC-1] ${SEEDS} lives of five devices end in one row each`, () => {
+test(`[DOC-1] ${SEEDS} lives of five devices end in one row each`, { timeout: 60_000 + SEEDS * 100 }, () => {
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed += 1) {
     const devices = new Devices(seed);
     devices.isCounting = seed % 2 === 0;
