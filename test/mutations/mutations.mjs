@@ -389,7 +389,7 @@ export const MUTATIONS = [
     file: 'worker/tabs/leader-watch.ts',
     from: 'if (isSilent && suspect !== undefined) void this.#steal(suspect);',
     to: 'if (isSilent && suspect !== undefined) this.#stopTimer = setTimer(() => this.#look(), LOOK_MS);',
-    test: 'test/sim/tabs.sim.test.ts',
+    test: 'test/sim/frozen-heir.test.ts',
   },
   {
     name: 'need no answer of a commit that is asked after',
@@ -429,8 +429,8 @@ export const MUTATIONS = [
   {
     name: 'follow a leader that was left',
     file: 'worker/engine/following.ts',
-    from: '    if (epoch < known.epoch || known.left.has(leader)) return;\n',
-    to: '',
+    from: '    if (epoch < known.epoch || known.left.has(leader)) return;\n    if (this.#session === undefined || epoch > known.epoch) return this.#join(welcome);',
+    to: '    if (epoch >= 0) return this.#join(welcome);',
     test: 'test/sim/tabs.sim.test.ts',
   },
   {
