@@ -183,6 +183,20 @@ describe('tailed log', () => {
     await expect.poll(() => storage.tail?.()).toBe('used');
   });
 
+  test('[B16] records behind which the tail has begun again are not written over, also when some of them were dropped', async () => {
+    const home = createHome();
+    const storage = await opened(home);
+    const large = (lsn: number): LogAppend => ({ ...append(lsn), records: [record(lsn, 48 * 1024)] });
+    // About 340 of them fit into the file: at 400 it has begun again, and meets those of 261 and later before 620.
+    for (let lsn = 2; lsn <= 620; lsn++) {
+      await storage.log.append(large(lsn));
+      if (lsn === 300) await storage.log.trim(toLsn(250));
+      if (lsn === 400) await storage.log.trim(toLsn(260));
+    }
+    home.tails.unlock();
+    expect(await lsnsOf(open(home), 260)).toEqual(range(261, 620));
+  });
+
   test('[B16] a log that is opened again goes on in its tail', async () => {
     const home = createHome();
     const storage = await opened(home);
