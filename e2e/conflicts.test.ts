@@ -108,6 +108,14 @@ function withDevices(
   );
 }
 
+/** Until a device has noticed. Answers the port on which it can start again. */
+async function endRelay(device: Page): Promise<string> {
+  const { port } = new URL(relay.url);
+  await relay.end('SIGTERM');
+  await expect.poll(() => connection(device), POLL).not.toBe('online');
+  return port;
+}
+
 async function openExample(context: BrowserContext, example: string): Promise<Page> {
   const page = await context.newPage();
   await page.goto(`${served.address}/fixture/`);
@@ -138,9 +146,7 @@ describe.each(BROWSERS)('%s', (browser) => {
       await put(a, start);
       await flush(a);
       await expect.poll(() => get(b), POLL).toEqual(start);
-      const port = new URL(relay.url).port;
-      await relay.end('SIGTERM');
-      await expect.poll(() => connection(a), POLL).not.toBe('online');
+      const port = await endRelay(a);
       await put(a, { ...start, total: 15, comment: 'of a', status: 'paid' });
       await put(follower, { ...start, total: 12, comment: 'of b', status: 'sent' });
       await b.close();
@@ -189,9 +195,7 @@ describe.each(BROWSERS)('%s', (browser) => {
       await put(a, start);
       await flush(a);
       await expect.poll(() => get(b), POLL).toEqual(start);
-      const port = new URL(relay.url).port;
-      await relay.end('SIGTERM');
-      await expect.poll(() => connection(a), POLL).not.toBe('online');
+      const port = await endRelay(a);
       await put(a, { ...start, total: 15, comment: 'of a', status: 'paid', address: 'of a', views: 3 });
       await put(b, { ...start, total: 12, comment: 'of b', status: 'sent', address: 'of b', views: 8 });
       await b.close();

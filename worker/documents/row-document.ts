@@ -62,8 +62,8 @@ export class RowDocument {
   readonly #keyField: string | undefined;
 
   /**
-   * `keyField`: where rows have their key. `clientId`: of this run of the engine, with which nobody else writes. `state`: what `state` was; absent for a row
-   * that has never been. The types were accepted by `assertFieldTypes`.
+   * `keyField`: where rows have their key. `clientId`: of this run of the engine, with which nobody else writes. `state`:
+   * what `state` was; absent for a row that has never been. The types were accepted by `assertFieldTypes`.
    */
   constructor(options: {
     readonly name: RowName;

@@ -1,6 +1,6 @@
 /**
- * Brings the pages into memory that the replay of rows will need. A change that meets a page that is not there loads it
- * and begins again, so each page costs a read of its own; here a read brings a level of all trees.
+ * Brings the pages into memory that the replay of rows will need. A change asks for the rows first and for the indexes
+ * when it has them; here a read brings a level of all trees, which opens a store in fewer reads.
  */
 import type { Row } from '../../src/base/row.ts';
 import { type CollectionState, entryList } from '../indexes/index.ts';

@@ -122,7 +122,10 @@ export function presentKeys({ primary }: CollectionState, keys: readonly string[
   return found.map((value) => value !== undefined);
 }
 
-/** Changes all trees of the collection. May throw PAGE_MISS, when all that is missing has been asked for, and is then repeated. */
+/**
+ * Changes all trees of the collection. May throw PAGE_MISS, when all that is missing has been asked for; then it is
+ * repeated.
+ */
 export function applyWrite(write: PreparedWrite): void {
   const { collection, changes, inserts } = write;
   try {
