@@ -9,16 +9,22 @@ const ID_LENGTH_MAX = 1024;
 /** Control characters are escaped in the id, and their escapes once more where it is a key itself. */
 const storedLength = (id: string): number => [...id].reduce((sum, unit) => sum + (unit < '\n' ? 2 : 1), 0);
 
+function idLength(key: string): number {
+  try {
+    return storedLength(rowId(COLLECTION, key));
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
 describe('what is wrong with a key', () => {
   test.each(['a', '\u0000', '\u0007', '\n', '\u20ac'])('of many times %j', (unit) => {
     for (let length = 1; length <= KEY_BYTES_MAX + 1; length++) {
       const key = unit.repeat(length);
-      const isTooLong =
-        new TextEncoder().encode(key).length > KEY_BYTES_MAX || storedLength(rowId(COLLECTION, key)) > ID_LENGTH_MAX;
+      const isTooLong = new TextEncoder().encode(key).length > KEY_BYTES_MAX || idLength(key) > ID_LENGTH_MAX;
       expect(nameProblem({ collection: COLLECTION, key }), `${length} times`).toBe(
         isTooLong ? 'Its key is too long.' : undefined,
       );
-      if (isTooLong) break;
     }
   });
 });

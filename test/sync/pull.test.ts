@@ -205,6 +205,23 @@ test('[PULL-4] [R10] a lost delivery that nothing follows is noticed by the next
   await until(async () => (await one.row('b')) !== undefined, 'what was lost');
 });
 
+test('[PULL-3] a row whose key no store can hold is left out, and the rest goes on', async () => {
+  const one = await online();
+  await one.put({ id: 'a', n: 1 });
+  await one.saved();
+  const other = await relay.device();
+  const unfit = '\u0000'.repeat(600);
+  await tell(other, 1, setFields(unfit, { n: 2 }), setFields('b', { id: 'b', n: 2 }));
+  const rows = [
+    { id: 'a', n: 1 },
+    { id: 'b', n: 2 },
+  ];
+  await until(async () => (await one.row('b')) !== undefined, 'the row beside it');
+  const two = await online();
+  await until(async () => (await two.row('b')) !== undefined, 'the row beside it, in a first sync');
+  expect(await converged(one, two)).toEqual(rows);
+});
+
 test('[DOC-7] a document is the row that it is named after, whatever key another program wrote into it', async () => {
   const one = await online();
   await one.put({ id: 'b', n: 1 });

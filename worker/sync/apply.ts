@@ -19,7 +19,7 @@ import { mergeArrived, type UpdatePlace } from './conflict-merge.ts';
 import type { Question } from './conflict-rules.ts';
 import type { Fold } from './fold.ts';
 import type { HeldDraft } from './held-rows.ts';
-import { nameProblem, putLocal, readDocument } from './local-change.ts';
+import { putLocal, readDocument } from './local-change.ts';
 import type { OutboxDraft } from './outbox.ts';
 import type { OwnChange } from './own-runs.ts';
 import { type LoadedRow, loadRows, type RowWrite, type StateRow, storeRows } from './row-store.ts';
@@ -71,11 +71,10 @@ export type Arrivals = {
 /** Rows in which something is changed again and again just when others' changes are to be stored: then one by one. */
 const FOLDS_MAX = 5;
 
-/** In turn. */
+/** In turn. Of rows whose keys a store can hold (`nameProblem`). */
 export async function applyArrivals(context: SyncContext, fold: Fold, arrivals: Arrivals): Promise<void> {
   const { store, outbox, held, collections } = context;
-  const names = new Map<string, RowName>();
-  for (const [id, { name }] of arrivals.rows) if (nameProblem(name) === undefined) names.set(id, name);
+  const names = new Map([...arrivals.rows].map(([id, { name }]) => [id, name]));
   const answers = new ConflictAnswers(context.askPage);
   for (let attempts = 0; ; attempts++) {
     const attempt = await store.transaction(async (tx) => {

@@ -209,8 +209,9 @@ export class Digests {
   }
 
   async #repair({ rows }: StatePage): Promise<void> {
-    const told = new Set(rows.map(({ collection, key }) => rowId(collection, key)));
-    const repaired = await repairRows(this.#context, rows);
+    const fit = rows.filter((row) => nameProblem(row) === undefined);
+    const told = new Set(fit.map(({ collection, key }) => rowId(collection, key)));
+    const repaired = await repairRows(this.#context, fit);
     if (repaired > 0) {
       this.#owner.repaired(repaired);
       this.#owner.outboxGrew();

@@ -21,6 +21,7 @@ import { SYNC_STATES } from '../../src/protocol/sync-worker.ts';
 import { type Arrivals, applyArrivals, placeKey, type RowArrival, ToldProjection } from './apply.ts';
 import type { UpdatePlace } from './conflict-merge.ts';
 import type { Fold } from './fold.ts';
+import { nameProblem } from './local-change.ts';
 import { rowId, rowNameOf } from './row-id.ts';
 import type { StateRow } from './row-store.ts';
 import type { SyncContext } from './sync-context.ts';
@@ -137,7 +138,8 @@ export class Incoming {
     // Asked while this page is stored: there is at most one more.
     const last = message.rows.at(-1);
     if (!message.isComplete && last !== undefined) this.#ask('rows', { after: last.at });
-    const arrivals = new Map(message.rows.map((row) => [rowId(row.collection, row.key), arrivalOf(row)]));
+    const fit = message.rows.filter((row) => nameProblem(row) === undefined);
+    const arrivals = new Map(fit.map((row) => [rowId(row.collection, row.key), arrivalOf(row)]));
     const { collections } = this.#context;
     for (const { name, projection } of arrivals.values())
       projection?.row(collections.get(name.collection)?.fields ?? {});
@@ -444,6 +446,8 @@ function arrivalsOf(
     if (run !== undefined) own.set(placeKey({ run, sequence: writerSequence }), at);
     const place = { at, isOwn: run !== undefined };
     for (const { collection, key, update } of changes) {
+      // No store can hold such a row; the log has it, and it may not be in the way of the others.
+      if (nameProblem({ collection, key }) !== undefined) continue;
       const id = rowId(collection, key);
       const known = rows.get(id);
       if (known === undefined) rows.set(id, { name: { collection, key }, updates: [update], places: [place] });

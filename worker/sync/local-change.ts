@@ -18,8 +18,17 @@ export function nameProblem({ collection, key }: RowName): string | undefined {
   // At most three bytes a unit, and escaped twice: the length of most keys tells.
   if (3 * key.length <= KEY_BYTES_MAX && collection.length + 4 * key.length < ID_LENGTH_MAX / 2) return undefined;
   const bytes = new TextEncoder().encode(key).length;
-  const isLong = bytes > KEY_BYTES_MAX || encodedLength(rowId(collection, key)) > ID_LENGTH_MAX;
-  return isLong ? 'Its key is too long.' : undefined;
+  return bytes > KEY_BYTES_MAX || !isIdStorable(collection, key) ? 'Its key is too long.' : undefined;
+}
+
+function isIdStorable(collection: string, key: string): boolean {
+  try {
+    return encodedLength(rowId(collection, key)) <= ID_LENGTH_MAX;
+  } catch (error) {
+    // The key of the row itself is too long for the engine: anybody can send such a one.
+    if (error instanceof StoreError) return false;
+    throw error;
+  }
 }
 
 /** As the engine writes it: control characters up to the tabulator count twice. */

@@ -9,7 +9,7 @@ import { StoreError } from '../../src/base/store-error.ts';
 import { isSameDigest, type RowChange, type RowName, rowDigest } from '../../src/protocol/sync/index.ts';
 import { SYNC_CHANGES, SYNC_STATES } from '../../src/protocol/sync-worker.ts';
 import { RowDocument } from '../documents/index.ts';
-import { nameProblem, readDocument } from './local-change.ts';
+import { readDocument } from './local-change.ts';
 import { rowId } from './row-id.ts';
 import { loadRows, type RowWrite, type StateRow, storeRows } from './row-store.ts';
 import type { SyncContext } from './sync-context.ts';
@@ -17,10 +17,10 @@ import { isSound } from './updates.ts';
 
 const NOTHING: Uint8Array = Uint8Array.of(0, 0);
 
-/** `states`: of the relay. In turn. Answers how many rows were not the same; none while something is not folded. */
+/** `states`: of the relay, with keys that a store can hold. In turn. Answers how many rows were not the same; none while something is not folded. */
 export async function repairRows(context: SyncContext, states: readonly RowChange[]): Promise<number> {
   const { store, outbox, held, collections, clientId } = context;
-  const sound = states.filter((row) => nameProblem(row) === undefined && isSound(row.update));
+  const sound = states.filter((row) => isSound(row.update));
   const names = new Map<string, RowName>();
   for (const { collection, key } of sound) names.set(rowId(collection, key), { collection, key });
   const done = await store.transaction(async (tx) => {
