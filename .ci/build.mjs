@@ -28,7 +28,7 @@ const SOURCES = [
 ];
 
 /** Bundlers of our users look for exactly this text to find the worker. */
-const WORKER_LITERALS = ['worker', 'sync-worker'].map(
+const WORKER_LITERALS = ['worker-start', 'sync-worker'].map(
   (name) => `new Worker(new URL('./${name}.js', import.meta.url), { type: 'module' })`,
 );
 /** Of the same length, so that source maps stay right when it is put back. */
@@ -81,6 +81,7 @@ export async function build() {
     ),
     bundle({ entry: 'src/index.ts', file: 'dist/standalone.js', external: [], keepsWorkerCall: true }),
     bundle({ entry: 'worker/main.ts', file: 'dist/worker.js', external: [], keepsWorkerCall: false }),
+    emitWorkerStart(),
     bundle({ entry: 'worker/sync-main.ts', file: 'dist/sync-worker.js', external: [], keepsWorkerCall: false }),
     ...Object.entries(BINDINGS).map(([name, framework]) =>
       bundle({ entry: `src/${name}/index.ts`, file: `dist/${name}.js`, external: [framework], keepsWorkerCall: false }),
@@ -207,6 +208,18 @@ function noteLargestModules() {
         .map(([path, { renderedLength }]) => `  ${(renderedLength / 1000).toFixed(1)} KB  ${path.replace(ROOT, '')}`);
     },
   };
+}
+
+/** Not bundled: the bundler of the application has to see its call, and the comments in it. */
+async function emitWorkerStart() {
+  const { default: ts } = await import('typescript');
+  const { outputText } = ts.transpileModule(readFileSync(join(ROOT, 'worker/start.ts'), 'utf8'), {
+    compilerOptions: { target: 'es2022', module: 'esnext' },
+  });
+  for (const literal of ["new URL('./worker.js', import.meta.url)", 'webpackIgnore', '@vite-ignore']) {
+    if (!outputText.includes(literal)) throw new Error(`dist/worker-start.js has lost ${literal}.`);
+  }
+  writeFileSync(join(DIST, 'worker-start.js'), outputText);
 }
 
 async function emitTypes() {

@@ -49,5 +49,5 @@ async function answerOf<T>(answer: Promise<Answer<T>>): Promise<T> {
 export const nameFunctions = (_key: string, value: unknown): unknown =>
   typeof value === 'function' ? { $function: value.name } : value;
 
-/** The worker beside the built client. Bundlers look for exactly this expression, and take the file along. */
-const createWorker = (): Worker => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+/** The worker beside the built client (worker/start.ts). Bundlers look for exactly this expression, and take the file along. */
+const createWorker = (): Worker => new Worker(new URL('./worker-start.js', import.meta.url), { type: 'module' });

@@ -85,6 +85,14 @@ test('a worker whose script is missing is lost', async () => {
   });
 });
 
+test('[T6] a worker that cannot import its own file is lost', async () => {
+  // Beside the sources there is no worker.js, as in an application that has copied only the first file.
+  const start = (): Worker => new Worker(new URL('../../worker/start.ts', import.meta.url), { type: 'module' });
+  await expect(openStore({ name: 'x', collections: { tasks }, worker: start })).rejects.toMatchObject({
+    code: 'engine/lost',
+  });
+});
+
 test('[BULK-3] 100k documents in and out leave the page free', async () => {
   const store = await open();
   const rows = someTasks(100_000);

@@ -19,7 +19,7 @@ afterAll(() => installation.remove());
 test('holds the built files, their declarations and the documents, and nothing else', () => {
   const unexpected = installation.files.filter(
     (path) =>
-      !/^dist\/((index|transaction|lifecycle|sync|document|conflicts|standalone|worker|sync-worker|react|vue|svelte|solid|relay|collection-store)\.js(\.map)?|(sync-)?worker\.d\.ts|(relay-)?types\/.*\.d\.ts)$/.test(
+      !/^dist\/((index|transaction|lifecycle|sync|document|conflicts|standalone|worker|worker-start|sync-worker|react|vue|svelte|solid|relay|collection-store)\.js(\.map)?|(sync-)?worker\.d\.ts|(relay-)?types\/.*\.d\.ts)$/.test(
         path,
       ) && !DOCUMENTS.includes(path),
   );
@@ -32,6 +32,7 @@ test('holds the built files, their declarations and the documents, and nothing e
     'dist/transaction.js',
     'dist/standalone.js',
     'dist/worker.js',
+    'dist/worker-start.js',
     'dist/worker.d.ts',
     'dist/sync.js',
     'dist/sync-worker.js',
@@ -154,12 +155,16 @@ const STRICT = {
 };
 
 test('the worker call stands in the client as bundlers look for it', async () => {
-  const calls = { 'index.js': ['worker'], 'sync.js': ['sync-worker'], 'standalone.js': ['worker', 'sync-worker'] };
+  const [own, ofSync] = ['worker-start', 'sync-worker'];
+  const calls = { 'index.js': [own], 'sync.js': [ofSync], 'standalone.js': [own, ofSync] };
   for (const [name, workers] of Object.entries(calls)) {
     const text = await readFile(join(installation.folder, 'node_modules/collection-store/dist', name), 'utf8');
     for (const worker of workers)
       expect(text).toContain(`new Worker(new URL('./${worker}.js', import.meta.url), { type: 'module' })`);
   }
+  const start = await readFile(join(installation.folder, 'node_modules/collection-store/dist/worker-start.js'), 'utf8');
+  expect(start).toContain("new URL('./worker.js', import.meta.url)");
+  expect(start).toContain('import(/* webpackIgnore: true */ /* @vite-ignore */');
 });
 
 const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];

@@ -78,6 +78,7 @@ test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S12] built files import 
   expect(textOf('dist/transaction.js')).not.toMatch(/StoreError/);
   expect(imports('standalone.js')).toEqual([]);
   expect(imports('worker.js')).toEqual([]);
+  expect(imports('worker-start.js')).toEqual([]);
   // The application's own Yjs is handed to it.
   expect(imports('document.js')).toEqual(['rxjs']);
   expect(imports('sync.js')).toEqual(['rxjs', './document.js', './conflicts.js']);

@@ -97,7 +97,15 @@ test('[P2] [canary] uses are found behind globalThis and not in words, members, 
 });
 
 test.skipIf(!existsSync(join(ROOT, 'dist/index.js')))('[S10] no built file makes code from text', () => {
-  const wrong = ['index.js', 'sync.js', 'standalone.js', 'worker.js', 'sync-worker.js', ...BINDINGS].flatMap((name) => {
+  const wrong = [
+    'index.js',
+    'sync.js',
+    'standalone.js',
+    'worker.js',
+    'worker-start.js',
+    'sync-worker.js',
+    ...BINDINGS,
+  ].flatMap((name) => {
     const path = `dist/${name}`;
     const file = ts.createSourceFile(path, readFileSync(join(ROOT, path), 'utf8'), ts.ScriptTarget.Latest, true);
     const bad = globalsOf(file).filter((found) => found.name === 'eval' || found.name === 'Function');
