@@ -64,6 +64,16 @@ describe('targets', () => {
     expect(outcomeOf(bulk(100, 999, 200), dexie)).toBe('fail');
   });
 
+  test('an update under many live queries is judged by the wait for it and by what it takes of the page', () => {
+    const report = reportOf(
+      run('ours-deferred', 'live-many', { emission: [0.2], 'page-thread': [0.1] }),
+      run('tanstack', 'live-many', { emission: [0.4], 'page-thread': [0.5] }),
+      run('dexie', 'live-many', { emission: [3], 'page-thread': [8] }),
+    );
+    expect(outcomeOf(report, "200 live queries, deferred: a fifth of the best peer's time on the page")).toBe('pass');
+    expect(outcomeOf(report, '200 live queries, deferred: update() to emission a fifth of the best peer')).toBe('fail');
+  });
+
   test('what was not measured is said to be so', () => {
     expect(judge(reportOf()).map((verdict) => verdict.outcome)).toEqual(judge(reportOf()).map(() => 'not-measured'));
   });

@@ -12,7 +12,7 @@ import { runSuite } from './runner/suite.ts';
 const ROOT = new URL('../..', import.meta.url).pathname;
 const OPERATIONS = 25;
 const DOCUMENTS = 300;
-const ALL_SYSTEMS = ['bulk-insert', 'parallel-insert', 'indexed-range', 'filter'];
+const ALL_SYSTEMS = ['bulk-insert', 'parallel-insert', 'indexed-range', 'filter', 'live-update'];
 const OURS_ONLY = ['reopen-first-read', 'recovery', 'tabs', 'first-sync', 'sync-edit', 'sync-away'];
 
 describe('performance suite', () => {

@@ -47,6 +47,11 @@ function createContext(request: StepRequest, system: System, samples: { [metric:
     operations: request.operations,
     record,
     elapsed,
+    async pageThread(run) {
+      const before = await window.perfThreadMs();
+      await run();
+      return (await window.perfThreadMs()) - before;
+    },
     async watched(run) {
       // Only while it is looked at: two threads that wake every millisecond slow down whatever changes threads.
       const machine = await watchMachineGap();

@@ -21,7 +21,9 @@ export interface StepContext {
   timed<Result>(metric: string, run: () => Promise<Result>): Promise<Result>;
   /** The milliseconds that `run` took; it may take times of its own. */
   elapsed(run: () => Promise<void>): Promise<number>;
-  /** The same, and watches the main thread meanwhile, which costs time of its own. */
+  /** The milliseconds of processor time that the page's own thread spent meanwhile, whoever made it work. */
+  pageThread(run: () => Promise<void>): Promise<number>;
+  /** The milliseconds that `run` took, and watches the main thread meanwhile, which costs time of its own. */
   watched(run: () => Promise<void>): Promise<number>;
 }
 

@@ -24,5 +24,7 @@ declare global {
     /** Loads the code of a system, so that no measured time contains it. */
     perfLoad(system: SystemName): Promise<void>;
     perfStep(request: StepRequest): Promise<StepReply>;
+    /** Answered by the runner: processor time of the page's thread since it was asked for the first time. */
+    perfThreadMs(): Promise<number>;
   }
 }

@@ -10,6 +10,7 @@ import type { SystemDescription } from '../page/system-description.ts';
 import { measureDisk } from './disk-bytes.ts';
 import { measureHeap } from './heap-bytes.ts';
 import { type SyncServer, startSyncServer } from './sync-server.ts';
+import { exposeThreadTime } from './thread-time.ts';
 
 export type RunRequest = {
   readonly root: string;
@@ -84,6 +85,7 @@ async function openBrowser(profile: string, request: RunRequest): Promise<OpenBr
     ignoreDefaultArgs: ['--disable-background-timer-throttling', '--disable-renderer-backgrounding'],
   });
   const page = context.pages()[0] ?? (await context.newPage());
+  await exposeThreadTime(page);
   await loadPage(page, request);
   return { context, page };
 }
@@ -91,6 +93,7 @@ async function openBrowser(profile: string, request: RunRequest): Promise<OpenBr
 async function secondPage(browser: OpenBrowser, request: RunRequest): Promise<Page> {
   if (browser.second === undefined) {
     browser.second = await browser.context.newPage();
+    await exposeThreadTime(browser.second);
     await loadPage(browser.second, request);
   }
   return browser.second;

@@ -141,9 +141,26 @@ export function judge(report: Report): readonly Verdict[] {
       },
     ),
     faster("live, relaxed: update() to emission at most half of Dexie's time", 'live-update', 'emission', 2, 'dexie'),
-    faster('200 live queries, deferred: a fifth of the best peer', 'live-many', 'emission', 5, 'best', {
-      system: 'ours-deferred',
-    }),
+    faster(
+      "200 live queries, deferred: a fifth of the best peer's time on the page",
+      'live-many',
+      'page-thread',
+      5,
+      'best',
+      {
+        system: 'ours-deferred',
+      },
+    ),
+    faster(
+      '200 live queries, deferred: update() to emission a fifth of the best peer',
+      'live-many',
+      'emission',
+      5,
+      'best',
+      {
+        system: 'ours-deferred',
+      },
+    ),
     atMost('sorted live window of 100k: at most 0.1 ms for a change', 'live-window', 'cost', 0.1, {
       system: 'ours-deferred',
     }),
