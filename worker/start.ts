@@ -1,7 +1,7 @@
 /**
  * What the page's worker runs first. It imports the worker's own file and does nothing else: browsers keep a script in
  * compiled form when a worker imports it as it runs, and never when it is the one that `new Worker` names or one that
- * this names in its head. Compiling the engine anew was a quarter of the time that opening a store takes.
+ * this names in its head. Compiling the engine anew was a fifth of the time to a first read.
  *
  * Bundlers take the other file along as it is because of `new URL`, and leave the call alone because of the comments.
  */
