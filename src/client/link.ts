@@ -23,13 +23,12 @@ import {
   ROWS,
   type RowBatch,
   type ServerMessage,
+  TRANSFER_BYTES_MIN,
   WAITS,
 } from '../protocol/messages.ts';
 import { attributed, type Owner } from './row-problem.ts';
 
 export const CALL_TIMEOUT_MS: number = 30_000;
-/** Copying fewer bytes than this is faster than handing them over, which costs about 10 us. */
-const TRANSFER_BYTES_MIN = 4_096;
 /** How long an aborted write may take to say whether it was stopped in time. */
 const ABORT_GRACE_MS = 5_000;
 

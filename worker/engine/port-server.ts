@@ -43,6 +43,7 @@ import {
   type ServerMessage,
   STREAM_WINDOW,
   TABS_OF_STORE,
+  TRANSFER_BYTES_MIN,
   WAITS,
 } from '../../src/protocol/messages.ts';
 import { PENDING_NEWS } from '../../src/protocol/sync-worker.ts';
@@ -580,7 +581,8 @@ export class PortServer {
   /** Sends what has to travel alone, after all that came before it. */
   #send(replies: readonly Reply[], bytes: Uint8Array): void {
     this.#flush();
-    this.#port.postMessage(replies, [bytes.buffer as ArrayBuffer]);
+    if (bytes.length < TRANSFER_BYTES_MIN) this.#port.postMessage(replies);
+    else this.#port.postMessage(replies, [bytes.buffer as ArrayBuffer]);
   }
 
   #flush(): void {
