@@ -8,6 +8,7 @@ export { pagesBelow } from './tree-pages.ts';
 export {
   ALL_KEYS,
   countRange,
+  countRanges,
   estimateRange,
   type KeyRange,
   KeyReader,

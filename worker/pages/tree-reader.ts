@@ -5,6 +5,7 @@
 
 import { type Branch, childIndex, type Leaf, lowerBound, type NodeRef } from './node.ts';
 import { BlobRow } from './page-format.ts';
+import { PAGE_MISS } from './page-space.ts';
 import type { TreeState } from './tree.ts';
 import type { NodeSource } from './tree-space.ts';
 
@@ -122,6 +123,22 @@ export function countRange(space: NodeSource, state: TreeState, range: KeyRange)
   const below = range.from === undefined ? 0 : rankOf(space, state, range.from);
   const end = range.to === undefined ? state.count : rankOf(space, state, range.to);
   return Math.max(0, end - below);
+}
+
+/** How many keys ranges have together. May throw PAGE_MISS, when all that is missing has been asked for. */
+export function countRanges(space: NodeSource, state: TreeState, ranges: readonly KeyRange[]): number {
+  let count = 0;
+  let isMissing = false;
+  for (const range of ranges) {
+    try {
+      count += countRange(space, state, range);
+    } catch (error) {
+      if (error !== PAGE_MISS) throw error;
+      isMissing = true;
+    }
+  }
+  if (isMissing) throw PAGE_MISS;
+  return count;
 }
 
 /**

@@ -2,7 +2,7 @@
 import { assert } from '../../src/base/assert.ts';
 import type { Row } from '../../src/base/row.ts';
 import type { Explanation, MaybePromise, Page, RowCursor } from '../../src/protocol/engine-api.ts';
-import { countRange } from '../pages/index.ts';
+import { countRanges } from '../pages/index.ts';
 import { explainPlan } from './explain.ts';
 import { createKeyCollector } from './key-collector.ts';
 import { PlanScan } from './plan-scan.ts';
@@ -139,9 +139,7 @@ export function countPlan(view: ReadView, plan: FindPlan): MaybePromise<number> 
   }
   assert(source.type !== 'merge', 'Counts need no order.');
   const state = view.stateOf(source.type === 'rows' ? undefined : source.index);
-  return view.space.whenResident(() =>
-    source.ranges.reduce((sum, range) => sum + countRange(view.space, state, range), 0),
-  );
+  return view.space.whenResident(() => countRanges(view.space, state, source.ranges));
 }
 
 function countByScan(scan: PlanScan): MaybePromise<number> {

@@ -146,6 +146,15 @@ class MergedRange {
     return this.#rest;
   }
 
+  /** Asks for the page that has its next entry with the next load, when it is not in memory. */
+  ask(): void {
+    try {
+      this.peek();
+    } catch (error) {
+      if (error !== PAGE_MISS) throw error;
+    }
+  }
+
   advance(): void {
     this.#rest = undefined;
     this.#at += this.#run!.step;
@@ -173,6 +182,15 @@ class MergedKeys implements KeyFeed {
   }
 
   fill(keys: string[], limit: number): void {
+    try {
+      this.#merge(keys, limit);
+    } catch (error) {
+      if (error === PAGE_MISS) for (const range of this.#ranges) range.ask();
+      throw error;
+    }
+  }
+
+  #merge(keys: string[], limit: number): void {
     while (keys.length < limit) {
       let first: MergedRange | undefined;
       let rest = '';
