@@ -340,7 +340,7 @@ describe('upkeep', () => {
   test('a leaf in which one entry grows beyond a page is split, and a page image too large for a record is a chain', async () => {
     const story = new TreeStory(3, { hasValues: true, keySpace: 10, cacheBytesMax: 0 });
     // Escapes take several bytes each on disk, and the estimate counts characters.
-    const wide = '\u4e2d'.repeat(14_000);
+    const wide = '\u4e2d'.repeat(17_000);
     for (const id of ['a', 'b', 'c', 'd']) {
       const value = { id, v: 1, pad: wide };
       await story.change(() => story.tree.insert(id, value));

@@ -165,7 +165,7 @@ function estimateRank(space: NodeSource, state: TreeState, key: string): number 
 }
 
 /** How many leaves to fetch with one that is missing: a scan then pays one transaction for several pages. */
-const READ_AHEAD_LEAVES = 8;
+const READ_AHEAD_LEAVES = 20;
 
 /** A run of entries of one leaf, in the order of the scan: positions `start` to `end` by `step`. */
 export type LeafRun = {

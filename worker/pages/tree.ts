@@ -18,10 +18,15 @@ import {
 } from './node.ts';
 import type { TreeSpace } from './tree-space.ts';
 
-/** Estimated bytes at which a leaf is split. Encoded leaves come out at about two thirds of it, under one record. */
-export const LEAF_BYTES_MAX: number = 40 * 1024;
-/** Entries at which a leaf is split whatever their size: bounds the cost of copying and of shifting its arrays. */
-export const LEAF_ENTRIES_MAX = 512;
+/**
+ * Estimated bytes at which a leaf is split. Encoded leaves come out at about two thirds of it, under one record. A change
+ * reads, decodes and writes a whole leaf: of a million rows, a thousand that are changed here and there take half the
+ * time of leaves of 40 KiB, and a bulk insert three quarters, as its indexes are such changes too. Smaller ones lose in
+ * IndexedDB, where a record costs more to write than its bytes.
+ */
+export const LEAF_BYTES_MAX: number = 16 * 1024;
+/** Entries at which a leaf is split whatever their size: those of an index are small, and come to about the same bytes. */
+export const LEAF_ENTRIES_MAX = 256;
 export const BRANCH_CHILDREN_MAX = 256;
 /** Weight of one key besides its characters: string header, reference. */
 const KEY_OVERHEAD_BYTES = 20;

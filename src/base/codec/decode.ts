@@ -7,6 +7,7 @@ import type { Row } from '../row.ts';
 import { StoreError } from '../store-error.ts';
 import {
   BINARY_TYPES,
+  BINARY_UINT8,
   CODEC_VERSION,
   FREE_CELLS_MAX,
   isForbiddenKey,
@@ -150,8 +151,11 @@ export function decodeRows(bytes: Uint8Array): Row[] {
       if (!(length >= 0 && length <= end - at)) damaged();
       at += length;
       // A copy: it starts at 0, as wide elements need, and does not hold the page.
-      const { buffer } = bytes.slice(at - length, at);
+      const copy = bytes.slice(at - length, at);
       const type = types[i]!;
+      // Most are. Asking a short one for its buffer makes V8 move it out of its heap.
+      if (type === BINARY_UINT8) return copy;
+      const { buffer } = copy;
       try {
         return type === 0
           ? buffer

@@ -28,6 +28,9 @@ export const NUMBER_FLOAT: number = 10;
  */
 export const FREE_CELLS_MAX: number = 256;
 
+/** The place of Uint8Array in BINARY_TYPES. */
+export const BINARY_UINT8 = 3;
+
 export const BINARY_TYPES: readonly string[] = [
   'ArrayBuffer',
   'DataView',
