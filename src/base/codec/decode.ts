@@ -155,11 +155,10 @@ export function decodeRows(bytes: Uint8Array): Row[] {
       const type = types[i]!;
       // Most are. Asking a short one for its buffer makes V8 move it out of its heap.
       if (type === BINARY_UINT8) return copy;
-      const { buffer } = copy;
       try {
         return type === 0
-          ? buffer
-          : new (globalThis as unknown as Record<string, BufferView>)[BINARY_TYPES[type]!]!(buffer);
+          ? copy.buffer
+          : new (globalThis as unknown as Record<string, BufferView>)[BINARY_TYPES[type]!]!(copy.buffer);
       } catch (cause) {
         // Not a whole number of elements, or a type that this browser does not have.
         return damaged(cause);
