@@ -817,6 +817,20 @@ export const MUTATIONS = [
     test: 'test/engine/cold-writes.test.ts',
   },
   {
+    name: 'read the pages of ranges one after the other',
+    file: 'worker/query/range-scan.ts',
+    from: 'if (error === PAGE_MISS) this.#wantAhead();',
+    to: '',
+    test: 'test/query/cold-reads.test.ts',
+  },
+  {
+    name: 'ask for the first page that a count misses',
+    file: 'worker/pages/tree-reader.ts',
+    from: 'isMissing = true;',
+    to: 'throw error;',
+    test: 'test/query/cold-reads.test.ts',
+  },
+  {
     name: 'believe a document about its key',
     file: 'worker/documents/row-document.ts',
     from: 'if (this.#keyField !== undefined) row[this.#keyField] = this.#key;',
