@@ -42,7 +42,7 @@ export const system: System = {
       },
       async filter(from, owner) {
         const some = owner === undefined ? '' : ' AND owner = $2';
-        const sql = `SELECT ${COLUMNS} FROM tasks WHERE priority >= $1${some} ORDER BY id`;
+        const sql = `SELECT ${COLUMNS} FROM tasks WHERE priority >= $1::float8${some} ORDER BY id`;
         return (await db.query(sql, owner === undefined ? [from] : [from, owner])).rows;
       },
       groupByProject: async () => {
