@@ -5,10 +5,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Row } from '../../src/base/row.ts';
 import type { Engine } from '../../worker/engine/index.ts';
-import { copyMemoryImage, createMemoryStorage, type MemoryImage } from '../../worker/storage/index.ts';
-import { interceptStorage } from '../fakes/intercepted-storage.ts';
+import { copyMemoryImage, type MemoryImage } from '../../worker/storage/index.ts';
 import { beginOn } from '../transactions/transaction-fixture.ts';
-import { collection, createMemoryImage, index, openOnImage, openOnStorage } from './engine-fixture.ts';
+import { collection, createMemoryImage, index, openCounting, openOnImage } from './engine-fixture.ts';
 import { VERIFY, verbsOf } from './engine-verbs.ts';
 
 const ROWS = 20_000;
@@ -55,16 +54,11 @@ describe('[PAGE-3] writes with a cold cache', () => {
       },
     ],
   ])('[PAGE-3] %s', async (_, write) => {
-    let reads = 0;
-    const storage = interceptStorage(createMemoryStorage(copyMemoryImage(image)), (operation, run) => {
-      if (operation === 'pages.read') reads += 1;
-      return run();
-    });
-    const engine = await openOnStorage(storage, COLLECTIONS);
-    reads = 0;
+    const { engine, reads } = await openCounting(copyMemoryImage(image), COLLECTIONS);
+    const before = reads();
     await write(engine);
-    expect(reads).toBeGreaterThan(0);
-    expect(reads).toBeLessThanOrEqual(READS_MAX);
+    expect(reads() - before).toBeGreaterThan(0);
+    expect(reads() - before).toBeLessThanOrEqual(READS_MAX);
     expect((await engine.verify(VERIFY)).sound).toBe(true);
     await engine.close();
   });
@@ -76,13 +70,8 @@ describe('[PAGE-3] writes with a cold cache', () => {
     const crashed = copyMemoryImage(copy);
     await engine.close();
     expect(crashed.log.size).toBeGreaterThan(0);
-    let reads = 0;
-    const storage = interceptStorage(createMemoryStorage(crashed), (operation, run) => {
-      if (operation === 'pages.read') reads += 1;
-      return run();
-    });
-    const again = await openOnStorage(storage, COLLECTIONS);
-    expect(reads).toBeLessThanOrEqual(READS_MAX);
+    const { engine: again, reads } = await openCounting(crashed, COLLECTIONS);
+    expect(reads()).toBeLessThanOrEqual(READS_MAX);
     expect(await verbsOf(again).get(rowOf(33)['id'] as string)).toMatchObject({ n: -33 });
     await again.close();
   });

@@ -3,6 +3,7 @@ import type { CollectionSpec, IndexSpec } from '../../src/protocol/definition.ts
 import type { EngineOptions } from '../../src/protocol/engine-api.ts';
 import { type Engine, type EnginePlatform, openEngineOn } from '../../worker/engine/index.ts';
 import { createMemoryImage, createMemoryStorage, type MemoryImage, type Storage } from '../../worker/storage/index.ts';
+import { interceptStorage } from '../fakes/intercepted-storage.ts';
 
 export const index = (on: string | readonly string[], more: Partial<IndexSpec> = {}): IndexSpec => {
   const paths = typeof on === 'string' ? [on] : on;
@@ -63,6 +64,19 @@ export function openOnImage(
   more: Partial<EngineOptions> = {},
 ): Promise<Engine> {
   return openEngineOn(createMemoryStorage(image), engineOptions(collections, more), nodePlatform);
+}
+
+/** With a cold cache. `reads`: how often the page store was asked for pages, those of opening included. */
+export async function openCounting(
+  image: MemoryImage,
+  collections: readonly CollectionSpec[],
+): Promise<{ readonly engine: Engine; readonly reads: () => number }> {
+  let reads = 0;
+  const storage = interceptStorage(createMemoryStorage(image), (operation, run) => {
+    if (operation === 'pages.read') reads += 1;
+    return run();
+  });
+  return { engine: await openOnStorage(storage, collections), reads: () => reads };
 }
 
 export function openOnStorage(

@@ -6,10 +6,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Row } from '../../src/base/row.ts';
 import type { Engine } from '../../worker/engine/index.ts';
-import { copyMemoryImage, createMemoryStorage, type MemoryImage } from '../../worker/storage/index.ts';
-import { collection, createMemoryImage, index, openOnImage, openOnStorage } from '../engine/engine-fixture.ts';
+import { copyMemoryImage, type MemoryImage } from '../../worker/storage/index.ts';
+import { collection, createMemoryImage, index, openCounting, openOnImage } from '../engine/engine-fixture.ts';
 import { verbsOf } from '../engine/engine-verbs.ts';
-import { interceptStorage } from '../fakes/intercepted-storage.ts';
 
 const ROWS = 20_000;
 const COLLECTIONS = [collection('items', [index('n'), index(['part', 'n'])])];
@@ -52,16 +51,11 @@ test.each<readonly [string, (engine: Engine) => Promise<unknown>]>([
   ['count by keys', (engine) => verbsOf(engine).count(ids)],
   ['count by an index', (engine) => verbsOf(engine).count(numbers)],
 ])('[PAGE-4] %s', async (_, ask) => {
-  let reads = 0;
-  const storage = interceptStorage(createMemoryStorage(copyMemoryImage(image)), (operation, run) => {
-    if (operation === 'pages.read') reads += 1;
-    return run();
-  });
-  const engine = await openOnStorage(storage, COLLECTIONS);
-  reads = 0;
+  const { engine, reads } = await openCounting(copyMemoryImage(image), COLLECTIONS);
+  const before = reads();
   const answer = await ask(engine);
-  expect(reads).toBeGreaterThan(0);
-  expect(reads).toBeLessThanOrEqual(READS_MAX);
+  expect(reads() - before).toBeGreaterThan(0);
+  expect(reads() - before).toBeLessThanOrEqual(READS_MAX);
   expect(answer).toEqual(await ask(warm));
   await engine.close();
 });

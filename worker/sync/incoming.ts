@@ -36,7 +36,7 @@ const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 const ANSWER_TIMEOUT_MS = 60_000;
 /**
  * Batches that are stored in one transaction, by the rows they have. Rows that were changed here and there are on as many
- * pages, as are their states, and all of them are in memory until it ends: about 20 MB.
+ * pages, as are their states, and all of them are in memory until it ends: some 20 MB by the weights that the cache gives them.
  */
 const APPLY_ROWS_TARGET = 256;
 /** Own batches whose place is not stored alone. When the worker is killed they come again, and change nothing. */
